@@ -163,7 +163,7 @@ class Postgres:
     def __enter__(self) -> Self:
         self._home = _postgres_home(self.account)
         _private_folder(self.sockets, self.account)
-        self._log = _fresh_log(self.log_path)
+        self._log = fresh_log(self.log_path)
         try:
             if not self._initialised():
                 self._initialise()
@@ -226,7 +226,7 @@ class Postgres:
         ]
         made = _run_as(self.account, command if self.durable else [*command, "--no-sync"])
         if made.returncode:
-            raise CannotStart(f"PostgreSQL could not make its folder {fresh}: {_last_line(made.stderr)}")
+            raise CannotStart(f"PostgreSQL could not make its folder {fresh}: {last_line(made.stderr)}")
         fresh.rename(self.cluster)
 
     def _launch(self) -> None:
@@ -238,10 +238,10 @@ class Postgres:
             self._process = _spawn(self._command(), self._log, self.account, dies_by=signal.SIGINT)
             if self._ready_by(deadline):
                 return
-            said = _text_from(self.log_path, mark)
+            said = text_from(self.log_path, mark)
             if "pre-existing shared memory block" not in said or time.monotonic() > deadline:
                 self._process.kill()
-                raise CannotStart(f"PostgreSQL did not start: {_last_line(said)} (its log: {self.log_path})")
+                raise CannotStart(f"PostgreSQL did not start: {last_line(said)} (its log: {self.log_path})")
             time.sleep(0.1)
 
     def _command(self) -> list[str]:
@@ -288,7 +288,7 @@ class Postgres:
 
     def _create_database(self) -> None:
         missing = f"NOT EXISTS (SELECT FROM pg_database WHERE datname = '{DATABASE}')"
-        wanted = f"SELECT 'CREATE DATABASE {DATABASE}' WHERE {missing} \\gexec"  # noqa: S608 - a constant
+        wanted = f"SELECT 'CREATE DATABASE {DATABASE}' WHERE {missing} \\gexec"
         command: list[str | Path] = [
             self._home / "bin" / "psql",
             "-XqtA",
@@ -304,7 +304,7 @@ class Postgres:
             input=wanted, env=_plain_environment(), capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
-            raise CannotStart(f"PostgreSQL could not make the database {DATABASE}: {_last_line(done.stderr)}")
+            raise CannotStart(f"PostgreSQL could not make the database {DATABASE}: {last_line(done.stderr)}")
 
 
 class Valkey:
@@ -319,7 +319,7 @@ class Valkey:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self._log = _fresh_log(self.log_path)
+        self._log = fresh_log(self.log_path)
         try:
             self._launch()
         except BaseException:
@@ -354,7 +354,7 @@ class Valkey:
         while not _answers_ping(self.socket_path):
             if not self.alive or time.monotonic() > deadline:
                 raise CannotStart(
-                    f"Valkey did not start: {_last_line(_text_from(self.log_path, 0))} (its log: {self.log_path})"
+                    f"Valkey did not start: {last_line(text_from(self.log_path, 0))} (its log: {self.log_path})"
                 )
             time.sleep(0.005)
 
@@ -674,18 +674,18 @@ def _private_folder(folder: Path, account: _Account) -> None:
         os.chown(folder, account.uid, account.gid)
 
 
-def _fresh_log(path: Path) -> IO[bytes]:
+def fresh_log(path: Path) -> IO[bytes]:
     """Truncated at each start, opened for appending so that it may be cut while the server writes."""
     path.write_bytes(b"")
     path.chmod(0o600)
     return path.open("ab")
 
 
-def _text_from(path: Path, offset: int) -> str:
+def text_from(path: Path, offset: int) -> str:
     return path.read_bytes()[offset:].decode(errors="replace")
 
 
-def _last_line(text: str) -> str:
+def last_line(text: str) -> str:
     """The line that tells most: the last FATAL or error line, or else the last of all."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if "FATAL" in line or "error:" in line]
