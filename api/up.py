@@ -59,7 +59,7 @@ def run_up(settings: Settings) -> int:
         return 0
     except (CannotRun, CannotStart) as error:
         stop.hear_no_more()
-        _say(f"roadbed: {error}", sys.stderr.fileno())
+        _say(f"roadbed: {error}", to=2)
         return 1
     return 0
 
@@ -151,7 +151,7 @@ def _run_file(data_dir: Path) -> Iterator[Path]:
 
 
 def _environment(settings: Settings, data_dir: Path, local: LocalServers) -> dict[str, str]:
-    """What the API and the worker are told. Loopback receivers are allowed, for they are on the caller's own machine."""
+    """What the API and the worker are told. Loopback receivers are allowed: they are the caller's own."""
     # PGPORT and its like are read by the driver and would override the address given here.
     shell = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     kept = _secrets(data_dir)
@@ -253,6 +253,7 @@ class _Program:
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        self._log.close()
 
 
 class _Programs:
@@ -332,7 +333,7 @@ def _demo(url: str, data_dir: Path) -> tuple[Demo | None, list[str]]:
     try:
         # Imported here because only a first start needs it.
         seeded: _Seeded = importlib.import_module("api.demo").seed(url)
-    except Exception as error:  # noqa: BLE001 - a service without its demo is still a service
+    except Exception as error:  # a service without its demo is still a service
         return None, [f"The demo workspace could not be made ({error}); the next start tries again."]
     demo = Demo(seeded.live_key, seeded.test_key, seeded.inbox)
     _write_private(path, asdict(demo))
@@ -352,7 +353,7 @@ def _banner(url: str, demo: Demo | None, report: list[str], data_dir: Path, took
             f"  inbox     {demo.inbox}",
         ]
     else:
-        lines.append(f'  sign up   curl {url}/v1/signup --json \'{{"email":"you@example.com","workspace":"Mine"}}\'')
+        lines.append(f"  sign up   POST {url}/v1/signup with an email and a workspace name")
     lines += [
         f"  docs      {url}/docs",
         f"  data      {data_dir} (logs in logs/; delete the folder to start afresh)",
