@@ -67,7 +67,8 @@ class LocalServers:
         with LocalServers.start(Path(".roadbed")) as local:
             connect(local.servers.database_url)
 
-    Start it from the main thread: only then do the servers die with this process when it is killed.
+    Start it from the main thread: only then do the servers die with this process when it is killed. Keep the object
+    as long as the servers are wanted: it holds the data folder's lock.
     """
 
     def __init__(
