@@ -119,7 +119,10 @@ class TargetPolicy:
     async def resolve(
         self, host: str, port: int, *, timeout_s: float, lookup: Lookup | None = None
     ) -> tuple[Address, ...]:
-        """Every address of the host. Raises NameUnresolved, or TargetForbidden when any one of them is forbidden."""
+        """Every address of the host, which is a name or an address, in lower case.
+
+        Raises UrlRefused, NameUnresolved, or TargetForbidden when any one of the addresses is forbidden.
+        """
         address = _address_of(host)
         if address is not None:
             addresses: tuple[Address, ...] = (address,)
@@ -165,12 +168,14 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _CANONICAL_IPV4 = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
 
 # The ports that browsers refuse, since something that is not HTTP may act on our text (fetch.spec.whatwg.org, 2.9).
-_BAD_PORTS = frozenset(
-    (0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109)
-    + (110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530)
-    + (531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190)
-    + (5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080)
-)
+# fmt: off
+_BAD_PORTS = frozenset({
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109,
+    110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531,
+    532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060,
+    5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+})
+# fmt: on
 
 _LOCAL_ENDINGS = (".localhost", ".local", ".localdomain", ".internal", ".home.arpa", ".intranet", ".lan", ".onion")
 _METADATA_NAMES = frozenset({"metadata", "metadata.goog", "instance-data", "metadata.tencentyun.com"})
@@ -321,6 +326,7 @@ _SPECIAL_V6 = _networks(
     "3fff::/20",  # documentation
 )
 
+_LOOPBACK_V6 = IPv6Address("::1")
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
@@ -353,6 +359,8 @@ def _hidden_in(address: Address) -> tuple[IPv4Address, ...]:
     """Every IPv4 address that some mechanism would find in this IPv6 address."""
     if isinstance(address, IPv4Address):
         return ()
+    if address == _LOOPBACK_V6:  # lies in ::/96, and hides nothing
+        return ()
     if _within(address, _LOW_32_BITS):
         return (_bits(address, 96),)
     if address in _6TO4:
@@ -370,7 +378,9 @@ def _rfc6052(address: IPv6Address) -> tuple[IPv4Address, ...]:
     """A local NAT64 prefix has 48, 56, 64 or 96 bits, which nobody tells us. Byte 8 is skipped (RFC 6052, 2.2)."""
     packed = address.packed
     around = packed[6:8] + packed[9:16]
-    return tuple(IPv4Address(around[start : start + 4]) for start in (0, 1, 2)) + (_bits(address, 96),)
+    candidates = [*(IPv4Address(around[start : start + 4]) for start in (0, 1, 2)), _bits(address, 96)]
+    # A short prefix leaves zeros behind it, which read as 0.0.0.0/8 at the other lengths and mean nothing.
+    return tuple(one for one in candidates if one.packed[0] != 0)
 
 
 def _bits(address: IPv6Address, start: int) -> IPv4Address:
@@ -421,15 +431,11 @@ class ThreadedLookup:
             async with asyncio.timeout(timeout_s):
                 return await asyncio.wrap_future(work)
         except TimeoutError:
+            self._remember(host)
             raise NameUnresolved("dns_timeout", f"{host} was not resolved within {timeout_s:g} s.") from None
         finally:
             if monotonic() - started > self.SLOW_S:
                 self._remember(host)
-
-    def close(self) -> None:
-        """Forget what waits. A thread inside the system's resolver ends when the resolver does."""
-        for lane in self._lanes:
-            lane.shutdown(wait=False, cancel_futures=True)
 
     def _blocking(self, host: str, port: int) -> tuple[Address, ...]:
         try:
