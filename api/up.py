@@ -30,6 +30,7 @@ STOP_TIMEOUT_S = 10.0
 LONGEST_PAUSE_S = 10.0  # between two restarts of what keeps dying
 STEADY_S = 60.0  # what ran this long is well again; its next pause is short
 LOG_LIMIT_BYTES = 5_000_000
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal was closed
 
 
 class CannotRun(Exception):
@@ -50,15 +51,14 @@ def run_up(settings: Settings) -> int:
 
     A Postgres or a Redis that the environment names is used instead of one of ours.
     """
-    stop = _StopSignals()
-    stop.listen()
+    _stop_on_signals()
     try:
         _run(settings)
     except _Stop:
         _say("Stopped.")
         return 0
     except (CannotRun, CannotStart) as error:
-        stop.hear_no_more()
+        _ignore_signals()
         _say(f"roadbed: {error}", to=2)
         return 1
     return 0
@@ -84,25 +84,22 @@ class _Stop(BaseException):
     """Raised in the main thread by the first signal; unwinding stops everything in the right order."""
 
 
-class _StopSignals:
-    """SIGINT, SIGTERM and a closed terminal mean stop; once stopping, further ones are harmless."""
+def _stop_on_signals() -> None:
+    for number in _STOP_SIGNALS:
+        # nohup asks for SIGHUP to be ignored; a shell's `&` ignores SIGINT, yet `kill -INT` should stop us.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
 
-    def __init__(self) -> None:
-        self._stopping = False
 
-    def listen(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # nohup asks for SIGHUP to be ignored; a shell's `&` ignores SIGINT, yet `kill -INT` should stop us.
-            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._stop)
+def _stop(number: int, frame: FrameType | None) -> None:
+    _ignore_signals()
+    raise _Stop
 
-    def hear_no_more(self) -> None:
-        self._stopping = True
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        if not self._stopping:
-            self._stopping = True
-            raise _Stop
+def _ignore_signals() -> None:
+    """Once stopping, further signals are harmless, to the last instant of the interpreter's own end."""
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _check_port(host: str, port: int) -> None:
