@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import errno
 import functools
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,8 @@ KEPT_RETRY_AFTER_CHARACTERS = 100
 MAX_ANSWER_HEADERS = 128
 MAX_ANSWER_LINE_BYTES = 8 * 1024
 MAX_QUEUED_ANSWERS = 8
+# As it comes over the wire. No honest answer reaches it: 128 headers of 8 KiB are less, and of a body 16 KiB are read.
+MAX_ANSWER_BYTES = 2 * 1024 * 1024
 
 DNS_TIMEOUT_S = 10
 DNS_CACHE_S = 10
@@ -66,6 +69,9 @@ RESERVED_HEADERS = frozenset(
         "upgrade",
     }
 )
+# RFC 9110, 5.6.2 and 5.5, without bytes beyond ASCII.
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 REDACTED = "[redacted]"
 _SECRET_HEADERS = frozenset(
     {
@@ -192,8 +198,8 @@ class Sender:
 def _request(url: httpx.URL, outgoing: Outgoing) -> httpx.Request:
     headers = {"user-agent": USER_AGENT, "accept": "*/*", "content-type": "application/json"}
     for name, value in outgoing.headers.items():
-        if name.lower() in RESERVED_HEADERS:
-            raise ValueError(f"The header {name} cannot be set on a webhook.")
+        if name.lower() in RESERVED_HEADERS or not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"The header {name!a} cannot be set on a webhook.")
         headers[name.lower()] = value
     headers["accept-encoding"] = "identity"
     # As a stream, httpx does not go through the headers again to add host and length, which the connection adds anyway.
@@ -363,7 +369,8 @@ def _socket_factory(policy: TargetPolicy) -> Any:
         try:
             policy.check_address(ip_address(address[0]))
         except TargetError as refusal:
-            raise _Refused(str(refusal)) from refusal
+            # One text for all, since aiohttp forgets the errors when several addresses fail for different reasons.
+            raise _Refused("forbidden address") from refusal
         return socket.socket(family, kind, protocol)
 
     return checked_socket
@@ -466,15 +473,18 @@ class _Protocol(ResponseHandler):
     """
 
     _resting = False
+    _received_bytes = 0
 
     def rest(self) -> None:
         self._resting = True
 
     def set_response_params(self, **parameters: Any) -> None:
         self._resting = False
+        self._received_bytes = 0
         super().set_response_params(**parameters)
 
     def data_received(self, data: bytes) -> None:
+        self._received_bytes += len(data)
         # In pieces, since one chunk can hold ten thousand answers without a body. Empty data resumes a paused parser.
         for start in range(0, len(data) or 1, KEPT_BODY_BYTES):
             piece = data[start : start + KEPT_BODY_BYTES]
@@ -482,8 +492,16 @@ class _Protocol(ResponseHandler):
                 self.abort()
                 return
             super().data_received(piece)
-            if len(self) > (0 if self._resting else MAX_QUEUED_ANSWERS):
-                self.set_exception(BadHttpMessage("More answers than requests"))
-                self.abort()
+            if len(self) > (0 if self._resting else MAX_QUEUED_ANSWERS) or self._received_bytes > MAX_ANSWER_BYTES:
+                self._refuse()
             if self.transport is None or self.exception() is not None:
                 return
+
+    def _refuse(self) -> None:
+        # Not `abort`, which forgets the exception.
+        refusal = BadHttpMessage("More than one answer, or one without end")
+        self.set_exception(refusal)
+        if self._payload is not None:
+            self._payload.set_exception(refusal)
+        if self.transport is not None:
+            self.transport.abort()
