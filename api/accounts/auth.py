@@ -1,0 +1,138 @@
+"""Who is calling: from the Authorization header to a Caller, at the edge."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from sqlalchemy import bindparam, func, literal, or_, select, update
+
+from api.accounts import scopes, secrets
+from api.accounts.models import Key
+from api.accounts.tenancy import owned
+from api.db import seconds
+from api.http.route import Route
+from api.problems import InsufficientScope, Unauthenticated
+from api.stores import Prepared, Scope, Stores
+
+_MOST_CACHED = 10_000
+_HELP = "Send one header `Authorization: Bearer rb_live_…`. Keys are made by POST /v1/signup and POST /v1/keys."
+
+_BY_DIGEST = Prepared(
+    select(Key.id, Key.workspace_id, Key.livemode, Key.name, Key.scopes, Key.expires_at, Key.revoked_at).where(
+        Key.digest == bindparam("digest")
+    )
+)
+_MARK_USED = Prepared(
+    update(Key)
+    .values(last_used_at=func.now())
+    .where(
+        owned(Key),
+        Key.id == bindparam("id"),
+        or_(Key.last_used_at.is_(None), Key.last_used_at < func.now() - seconds(literal(60))),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The key that a request came with."""
+
+    workspace_id: UUID
+    livemode: bool
+    key_id: UUID
+    key_name: str
+    scopes: frozenset[str]
+    expires_at: datetime | None
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.workspace_id, self.livemode)
+
+
+class Keyring:
+    """Callers that this process has looked up, trusted for `key_cache_s`: no longer, so that a revocation holds at once."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._callers: dict[bytes, tuple[float, Caller]] = {}
+
+    async def caller(self, secret: str, stores: Stores) -> Caller:
+        """Raises Unauthenticated. A malformed key costs no query, a known one neither."""
+        if not secrets.is_well_formed(secret):
+            raise _refused("The key is malformed or mistyped: its checksum is wrong.")
+        digest = secrets.digest(secret, stores.settings.pepper_bytes)
+        now = time.monotonic()
+        until, caller = self._callers.get(digest, (0.0, None))
+        if caller is None or until < now:
+            caller = await _look_up(stores, digest)
+            if len(self._callers) >= _MOST_CACHED:
+                self._callers.clear()
+            self._callers[digest] = (now + self._seconds, caller)
+        if caller.expires_at is not None and caller.expires_at.timestamp() <= time.time():
+            raise _refused("The key has expired.")
+        return caller
+
+
+class WorkspaceRoute(Route):
+    """A route for callers with a key."""
+
+    async def admit(self, request: Request, stores: Stores) -> Scope:
+        keyring: Keyring = request.app.state.keyring
+        caller = await keyring.caller(_bearer(request), stores)
+        needed = self.scope_needed
+        if needed is None or needed not in caller.scopes:
+            raise _insufficient(needed)
+        request.state.caller = caller
+        return caller.scope
+
+
+async def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+CallerOf = Annotated[Caller, Depends(_caller)]
+
+
+def _bearer(request: Request) -> str:
+    headers = request.headers.getlist("authorization")
+    if len(headers) != 1:
+        raise _refused("More than one Authorization header was sent." if headers else "The request has no key.")
+    scheme, _, secret = headers[0].partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise _refused("The Authorization header is not a bearer key.")
+    return secret.strip()
+
+
+async def _look_up(stores: Stores, digest: bytes) -> Caller:
+    async with stores.transaction(Scope(key_digest=digest)) as tx:
+        row = await tx.first(_BY_DIGEST, digest=digest)
+    if row is None:
+        raise _refused("The key is not known.")
+    if row["revoked_at"] is not None:
+        raise _refused("The key was revoked.")
+    caller = Caller(
+        workspace_id=row["workspace_id"],
+        livemode=row["livemode"],
+        key_id=row["id"],
+        key_name=row["name"],
+        scopes=frozenset(scopes.EVERY_SCOPE if "*" in row["scopes"] else row["scopes"]),
+        expires_at=row["expires_at"],
+    )
+    async with stores.transaction(caller.scope) as tx:
+        await tx.run(_MARK_USED, id=caller.key_id)
+        await tx.commit()
+    return caller
+
+
+def _refused(reason: str) -> Unauthenticated:
+    return Unauthenticated(f"{reason} {_HELP}", headers={"WWW-Authenticate": 'Bearer realm="roadbed"'})
+
+
+def _insufficient(needed: str | None) -> InsufficientScope:
+    challenge = f'Bearer realm="roadbed", error="insufficient_scope", scope="{needed}"'
+    message = f"The key does not have the scope {needed}. Make one that has it with POST /v1/keys."
+    return InsufficientScope(message, headers={"WWW-Authenticate": challenge})

@@ -1,0 +1,37 @@
+"""Workspaces and keys."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, LargeBinary, Text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.db import Base, Stamped, Tenant, identity
+
+
+class Workspace(Stamped, Base):
+    """A team, and the tenant that everything of theirs belongs to. Its sandbox twin is the rows with `livemode` false."""
+
+    __tablename__ = "workspaces"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, info={"prefix": "ws"})
+    name: Mapped[str]
+    email: Mapped[str]
+    plan: Mapped[str] = mapped_column(server_default="free")
+
+
+class Key(Tenant, Stamped, Base):
+    """An API key. Only an HMAC of its secret is kept, and `hint`, its last four characters, to tell keys apart."""
+
+    __tablename__ = "keys"
+    __table_args__ = (ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),)
+
+    id: Mapped[UUID] = identity("key")
+    name: Mapped[str]
+    hint: Mapped[str]
+    digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]

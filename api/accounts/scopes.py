@@ -1,0 +1,27 @@
+"""What a key may do. Each operation declares one scope; a key without it gets 403."""
+
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+Scope = Literal[
+    "features:read",
+    "features:write",
+    "scores:read",
+    "scores:write",
+    "roadmap:read",
+    "roadmap:write",
+    "decisions:read",
+    "decisions:write",
+    "prds:read",
+    "prds:write",
+    "imports:write",
+    "webhooks:read",
+    "webhooks:write",
+    "keys:admin",
+]
+EVERY_SCOPE: tuple[str, ...] = get_args(Scope)
+
+
+def covers(held: Iterable[str], wanted: Iterable[str]) -> bool:
+    """Whether a key with the scopes `held` may do, or hand on, all of `wanted`."""
+    return set(wanted) <= set(held)

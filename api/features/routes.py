@@ -1,0 +1,63 @@
+"""Features over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.accounts.auth import WorkspaceRoute
+from api.db import wire_id
+from api.features.schemas import FeatureCreate, FeatureId, FeaturePatch, FeatureQuery, FeatureShown
+from api.features.write import FEATURE, create, delete, revise
+from api.http.etags import IfMatch, fresh
+from api.http.pagination import Listing
+from api.http.reply import Reply, created, no_content, one
+from api.http.route import Tx, operation
+
+_FEATURES = Listing(
+    FEATURE.shape,
+    filters=(
+        "status",
+        "bucket",
+        "source",
+        "created_at_gte",
+        "created_at_lte",
+        "updated_at_gte",
+        "updated_at_lte",
+    ),
+    sorts=("created_at", "updated_at", "title"),
+)
+
+router = APIRouter(route_class=WorkspaceRoute, tags=["features"])
+
+
+@router.post("/features", **operation("create_feature", scope="features:write", returns=FeatureShown, status=201))
+async def create_feature(tx: Tx, feature: FeatureCreate) -> Reply:
+    """Make a feature."""
+    feature_id, row = await create(tx, feature)
+    return created(row["json"], f"/v1/features/{wire_id('feat', feature_id)}", row["version"])
+
+
+@router.get("/features", **operation("list_features", scope="features:read", returns=FeatureShown, many=True))
+async def list_features(tx: Tx, request: Request, query: Annotated[FeatureQuery, Query()]) -> Reply:
+    """Features, newest first unless sorted otherwise."""
+    return await _FEATURES.page(tx, request, query)
+
+
+@router.get("/features/{id}", **operation("get_feature", scope="features:read", returns=FeatureShown))
+async def get_feature(tx: Tx, request: Request, id: FeatureId) -> Response:
+    """One feature."""
+    return fresh(request, await FEATURE.read(tx, id))
+
+
+@router.patch("/features/{id}", **operation("update_feature", scope="features:write", returns=FeatureShown))
+async def update_feature(tx: Tx, id: FeatureId, patch: FeaturePatch, precondition: IfMatch) -> Reply:
+    """Change a feature by merge patch; `null` removes a field."""
+    row = await revise(tx, id, patch, precondition)
+    return one(row["json"], row["version"])
+
+
+@router.delete("/features/{id}", **operation("delete_feature", scope="features:write", status=204))
+async def delete_feature(tx: Tx, id: FeatureId, precondition: IfMatch) -> Response:
+    """Delete a feature with its scores; published rankings keep it."""
+    await delete(tx, id, precondition)
+    return no_content()

@@ -1,0 +1,127 @@
+"""Make, change and delete features, and tell of it."""
+
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
+
+from api.accounts.tenancy import Resource, one, owned
+from api.db import uuid7, wire_id
+from api.features import events
+from api.features.models import Feature
+from api.features.schemas import FeatureCreate, FeaturePatch, FeatureShown
+from api.http import json
+from api.http.etags import Precondition
+from api.http.representation import Columns, Representation
+from api.problems import Conflict, invalid_field
+from api.stores import Prepared, Transaction
+from api.webhooks.outbox import emit
+
+
+class ExternalIdTaken(Conflict):
+    """Another feature has this source and external id."""
+
+    code, title = "external_id_taken", "The external id is taken"
+
+
+def _depends_on(columns: Columns) -> ColumnElement[Any]:
+    ids = func.unnest(columns.depends_on).table_valued("id").render_derived(name="dependency")
+    shown = func.json_agg(func.roadbed_id(literal_column("'feat'"), ids.c.id))
+    return func.coalesce(select(shown).scalar_subquery(), literal_column("'[]'::json"))
+
+
+FEATURE = Resource(Representation(FeatureShown, Feature.__table__, "feature", {"depends_on": _depends_on}))
+WRITABLE = (
+    "title",
+    "description",
+    "status",
+    "bucket",
+    "labels",
+    "metadata",
+    "external_id",
+    "source",
+    "depends_on",
+)
+_INSERT = FEATURE.insert("id", *WRITABLE)
+_LOCK = FEATURE.lock(*WRITABLE)
+_UPDATE = FEATURE.update(*WRITABLE)
+_COUNT = Prepared(
+    select(func.count()).where(owned(Feature), Feature.id == func.any(bindparam("ids", type_=Feature.depends_on.type)))
+)
+
+
+async def create(tx: Transaction, feature: FeatureCreate) -> tuple[UUID, asyncpg.Record]:
+    """Gives the id and the row. Raises Invalid for a dependency that does not exist, ExternalIdTaken."""
+    await _check_dependencies(tx, feature.depends_on)
+    feature_id = uuid7()
+    row = await _written(tx, _INSERT, feature_id, feature.model_dump())
+    await emit(tx, events.CREATED, row["json"])
+    return feature_id, row
+
+
+async def revise(
+    tx: Transaction, feature_id: UUID, patch: FeaturePatch, precondition: Precondition
+) -> asyncpg.Record:
+    """Apply a merge patch; one that changes nothing leaves the version as it is, and tells nobody.
+
+    Raises NotFound, PreconditionFailed, Invalid, ExternalIdTaken.
+    """
+    row = await one(tx, _LOCK, feature_id, "feature", "feat")
+    precondition.check(row["version"])
+    current = {name: row[name] for name in WRITABLE} | {"metadata": json.load(row["metadata"])}
+    changes = patch.changes(current)
+    if not changes:
+        return await FEATURE.read(tx, feature_id)
+    values = current | changes
+    values["metadata"] = values["metadata"] or {}
+    if (values["external_id"] is None) != (values["source"] is None):
+        raise invalid_field("/external_id", "external_id and source go together", "incomplete")
+    if "depends_on" in changes:
+        await _check_dependencies(tx, values["depends_on"], feature_id)
+    changed = await _written(tx, _UPDATE, feature_id, values)
+    await emit(tx, events.UPDATED, f'{changed["json"][:-1]},"changed":{json.dump(sorted(changes))}}}')
+    return changed
+
+
+async def delete(tx: Transaction, feature_id: UUID, precondition: Precondition) -> None:
+    """Delete a feature with its scores. Rankings that were published keep it. Raises NotFound, PreconditionFailed."""
+    row = await FEATURE.remove(tx, feature_id)
+    precondition.check(row["version"])
+    await emit(tx, events.DELETED, row["json"])
+
+
+async def _written(tx: Transaction, statement: Prepared, feature_id: UUID, values: dict[str, Any]) -> asyncpg.Record:
+    values = values | {"metadata": json.dump(values["metadata"])}
+    try:
+        return await one(tx, statement, feature_id, "feature", "feat", **values)
+    except asyncpg.UniqueViolationError:
+        message = f"{values['source']} {values['external_id']} is another feature already. Change that one by its id."
+        raise ExternalIdTaken(message) from None
+
+
+async def _check_dependencies(tx: Transaction, ids: list[UUID], feature_id: UUID | None = None) -> None:
+    """Each exists here, none is twice, and none leads back."""
+    if not ids:
+        return
+    if feature_id in ids:
+        raise invalid_field("/depends_on", "a feature cannot depend on itself", "dependency_cycle")
+    if len(set(ids)) != len(ids):
+        raise invalid_field("/depends_on", "names a feature twice", "duplicate")
+    if await tx.value(_COUNT, ids=ids) != len(ids):
+        raise invalid_field("/depends_on", "names a feature that is not here", "unknown_feature")
+    if feature_id is not None and await tx.value(_LEADS_TO, ids=ids, id=feature_id):
+        message = f"what it names depends on {wire_id('feat', feature_id)} already"
+        raise invalid_field("/depends_on", message, "dependency_cycle")
+
+
+def _leads_to() -> Prepared:
+    """Whether one of `ids` reaches `id` through what it depends on."""
+    array = Feature.depends_on.type
+    start = select(func.unnest(bindparam("ids", type_=array)).label("id")).cte("reached", recursive=True)
+    step = select(func.unnest(Feature.depends_on)).where(owned(Feature), Feature.id == start.c.id)
+    reached = start.union(step)
+    return Prepared(select(func.bool_or(reached.c.id == bindparam("id"))))
+
+
+_LEADS_TO = _leads_to()

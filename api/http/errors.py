@@ -1,0 +1,117 @@
+"""Every error as `application/problem+json` (RFC 9457), for unknown paths and our own defects too."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
+
+from api.http import json
+from api.problems import Internal, Invalid, MethodNotAllowed, NotFound, Pointer, Problem, TooLarge, UnsupportedMediaType
+
+log = structlog.get_logger()
+MEDIA_TYPE = "application/problem+json"
+_MOST_ERRORS = 50
+_BY_STATUS: dict[int, type[Problem]] = {400: Invalid, 404: NotFound, 413: TooLarge, 415: UnsupportedMediaType}
+
+
+def install(app: FastAPI) -> None:
+    """Handlers for everything that can be raised below them."""
+    app.state.problem_reply = problem_reply
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+def problem_reply(request: Request, problem: Problem) -> Response:
+    """The problem as a response. Nothing of an exception's own text is in it, only what a Problem was given to say."""
+    request_id = getattr(request.state, "request_id", "")
+    base = request.app.state.settings.base_url
+    body: dict[str, Any] = {
+        "type": f"{base}/docs/errors/{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.message,
+        "instance": request.url.path,
+        "code": problem.code,
+        "request_id": request_id,
+        "errors": [
+            {"code": error.code, "message": error.message, "target": {"type": error.type, "name": error.name}}
+            for error in problem.errors[:_MOST_ERRORS]
+        ],
+    }
+    return Response(json.dump(body), problem.status, problem.headers, media_type=MEDIA_TYPE)
+
+
+def internal_reply(request: Request, error: Exception) -> Response:
+    """A defect of ours: the log gets it all, the caller gets the id to name."""
+    log.error("request_failed", exc_info=error, request_id=getattr(request.state, "request_id", None))
+    return problem_reply(request, Internal("We have logged it. Name the request_id when you write to us."))
+
+
+class AllowedMethods:
+    """Which methods a path takes, from the document's own paths, for 405 and OPTIONS."""
+
+    def __init__(self, methods: Mapping[str, list[str]]) -> None:
+        self._patterns: list[tuple[re.Pattern[str], list[str]]] = [
+            (compile_path(path)[0], allowed) for path, allowed in methods.items()
+        ]
+
+    def of(self, path: str) -> list[str]:
+        found = {method for pattern, methods in self._patterns if pattern.match(path) for method in methods}
+        return sorted(found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set()))
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return problem_reply(request, error)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    """Pydantic's findings, as pointers. A path id of the wrong form is a thing that does not exist."""
+    assert isinstance(error, RequestValidationError)
+    findings = error.errors()
+    if any(finding["loc"][0] == "path" for finding in findings):
+        return problem_reply(request, NotFound(f"There is nothing at {request.url.path}."))
+    pointers = tuple(_pointer(finding) for finding in findings[:_MOST_ERRORS])
+    summary = "; ".join(f"{pointer.name or 'body'}: {pointer.message}" for pointer in pointers[:3])
+    more = f" (and {len(findings) - 3} more)" if len(findings) > 3 else ""
+    return problem_reply(request, Invalid(f"{summary}{more}", errors=pointers))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """What Starlette raises by itself: no such path, no such method on it, a body it could not read."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        return _wrong_method(request)
+    if error.status_code == 404:
+        message = f"There is nothing at {request.url.path}. The operations are listed at /docs."
+        return problem_reply(request, NotFound(message))
+    problem = _BY_STATUS.get(error.status_code, Invalid)
+    return problem_reply(request, problem("The request could not be read."))
+
+
+def _wrong_method(request: Request) -> Response:
+    allowed = ", ".join(request.app.state.allowed_methods.of(request.url.path))
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers={"Allow": allowed})
+    message = f"{request.url.path} does not take {request.method}. It takes {allowed}."
+    return problem_reply(request, MethodNotAllowed(message, headers={"Allow": allowed}))
+
+
+def _pointer(finding: Mapping[str, Any]) -> Pointer:
+    place, *path = finding["loc"]
+    message = str(finding["msg"]).removeprefix("Value error, ")
+    if place == "body":
+        return Pointer(str(finding["type"]), message, "field", "".join(f"/{_escaped(part)}" for part in path))
+    name = str(path[0]) if path else ""
+    return Pointer(str(finding["type"]), message, "header" if place == "header" else "parameter", name)
+
+
+def _escaped(part: object) -> str:
+    """A JSON pointer's token (RFC 6901)."""
+    return str(part).replace("~", "~0").replace("/", "~1")[:200]

@@ -1,0 +1,119 @@
+"""Idempotency keys: a POST that is sent again with the same key is done once, and answered the same.
+
+The key's row, with the fingerprint and the reply, commits in the transaction of the business rows. While the first
+request runs its transaction holds an advisory lock on the key, so that a twin neither waits nor runs: it gets 409.
+"""
+
+import hashlib
+import re
+from datetime import datetime
+
+from sqlalchemy import LargeBinary, bindparam, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.orm import Mapped, mapped_column
+from starlette.responses import Response
+
+from api.db import Base, Tenant, seconds
+from api.http import json
+from api.problems import Conflict, Invalid, Pointer, Problem
+from api.stores import Prepared, Transaction, binds
+
+HEADER = "idempotency-key"
+_KEPT_HEADERS = ("content-type", "location", "etag", "link")
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class IdempotencyKey(Tenant, Base):
+    """A reply, kept for the key of the request that it answered."""
+
+    __tablename__ = "idempotency_keys"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int]
+    headers: Mapped[str]
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+
+
+class KeyReused(Problem):
+    status, code, title = 422, "idempotency_key_reused", "The idempotency key was used for another request"
+
+
+class StillRunning(Conflict):
+    """The first request with this key has not ended."""
+
+    code, title = "idempotency_in_progress", "The first request with this key is still running"
+
+
+_TRY_LOCK = Prepared(select(func.pg_try_advisory_xact_lock(bindparam("lock"))))
+_KEPT = Prepared(
+    select(IdempotencyKey.fingerprint, IdempotencyKey.status, IdempotencyKey.headers, IdempotencyKey.body).where(
+        IdempotencyKey.workspace_id == bindparam("workspace_id"),
+        IdempotencyKey.livemode == bindparam("livemode"),
+        IdempotencyKey.key == bindparam("key"),
+    )
+)
+_KEEP = Prepared(
+    postgres_insert(IdempotencyKey)
+    .values(binds("workspace_id", "livemode", "key", "fingerprint", "status", "headers", "body"))
+    .on_conflict_do_nothing()
+)
+
+
+def read_key(header: str | None) -> str | None:
+    """The key of a request, bare or in double quotes. Raises Invalid unless it is 1 to 255 visible ASCII characters."""
+    if header is None:
+        return None
+    key = header[1:-1] if len(header) >= 2 and header[0] == header[-1] == '"' else header
+    if not _KEY.fullmatch(key):
+        message = "Idempotency-Key takes 1 to 255 visible ASCII characters; a UUID is a good one."
+        raise Invalid(message, errors=(Pointer("invalid", message, "header", "Idempotency-Key"),))
+    return key
+
+
+def fingerprint(method: str, path: str, body: bytes) -> bytes:
+    """What makes two requests the same: method, path with query, and body to the byte."""
+    return hashlib.sha256(b"\x00".join([method.encode(), path.encode(), body])).digest()
+
+
+async def replay(tx: Transaction, key: str, print_: bytes) -> Response | None:
+    """The kept reply, or None when this request is the first: then the key is locked until the transaction ends.
+
+    Raises StillRunning while a twin runs, KeyReused when the key was kept for another request.
+    """
+    if not await tx.value(_TRY_LOCK, lock=_lock_of(tx, key)):
+        raise StillRunning(
+            "A request with this Idempotency-Key has not ended. Send it again in a second.", headers={"Retry-After": "1"}
+        )
+    kept = await tx.first(_KEPT, key=key)
+    if kept is None:
+        return None
+    if kept["fingerprint"] != print_:
+        raise KeyReused("This Idempotency-Key was sent with another method, path or body. Make a new key for a new request.")
+    headers = dict(json.load(kept["headers"])) | {"Idempotency-Replayed": "true"}
+    return Response(kept["body"], kept["status"], headers)
+
+
+async def keep(tx: Transaction, key: str, print_: bytes, reply: Response) -> None:
+    """Keep the reply in the same transaction as what it tells of."""
+    headers = {name: reply.headers[name] for name in _KEPT_HEADERS if name in reply.headers}
+    await tx.run(
+        _KEEP,
+        key=key,
+        fingerprint=print_,
+        status=reply.status_code,
+        headers=json.dump(headers),
+        body=bytes(reply.body),
+    )
+
+
+def expired(hours: int) -> Prepared:
+    """The statement that forgets replies older than so many hours, for the worker's daily round."""
+    age = seconds(literal(hours * 3600))
+    return Prepared(delete(IdempotencyKey).where(IdempotencyKey.created_at < func.now() - age))
+
+
+def _lock_of(tx: Transaction, key: str) -> int:
+    text = f"{tx.scope.workspace_id}/{tx.scope.livemode}/{key}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], signed=True)

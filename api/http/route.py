@@ -1,0 +1,184 @@
+"""What happens around every handler: admit the caller, read the body, open the transaction, replay or run, commit.
+
+The commit comes before the response leaves: nobody is told of a write that did not last.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
+
+from api.http import idempotency, json
+from api.http.reply import Reply
+from api.http.schema import ListShown
+from api.problems import Invalid, Problem, RequestTimeout, TooLarge, UnsupportedMediaType
+from api.stores import Scope, Stores, Transaction
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+_JSON_TYPES = ("application/json", "application/merge-patch+json")
+
+
+def operation(
+    operation_id: str,
+    *,
+    scope: str | None,
+    returns: type[BaseModel] | None = None,
+    many: bool = False,
+    status: int = 200,
+    **extra: Any,
+) -> dict[str, Any]:
+    """The arguments of a route's decorator. `scope` is what the key must have; None is for routes without a caller.
+    `many` says that the answer is a page of `returns`.
+
+    The OpenAPI document and the check at run time read the same declaration.
+    """
+    return {
+        "operation_id": operation_id,
+        "status_code": status,
+        "response_model": ListShown[returns] if many and returns is not None else returns,  # type: ignore[valid-type]
+        "response_class": Reply if returns is not None else Response,
+        "openapi_extra": {"security": [] if scope is None else [{"key": [scope]}], **extra},
+    }
+
+
+class WireRequest(Request):
+    """A request whose JSON numbers are exact decimals. The body is read and bounded before any handler sees it."""
+
+    raw: bytes = b""
+    parsed: Any = None
+
+    async def body(self) -> bytes:
+        return self.raw
+
+    async def json(self) -> Any:
+        return self.parsed
+
+    async def read(self, limit_bytes: int, timeout_s: float) -> None:
+        """Raises TooLarge, RequestTimeout, UnsupportedMediaType, or Invalid for what is not JSON."""
+        if self.method in ("GET", "HEAD", "OPTIONS"):
+            return
+        declared = self.headers.get("content-length", "")
+        if declared.isdigit() and int(declared[:20]) > limit_bytes:
+            raise _too_large(limit_bytes)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._gather(limit_bytes)
+        except TimeoutError:
+            message = f"The body did not arrive within {timeout_s:g} s. Send it again."
+            raise RequestTimeout(message, headers={"Connection": "close"}) from None
+        except ClientDisconnect:
+            raise Invalid("The request ended before its body did.") from None
+        if self.raw:
+            self._parse()
+
+    async def _gather(self, limit_bytes: int) -> None:
+        chunks, size = [], 0
+        async for chunk in self.stream():
+            size += len(chunk)
+            if size > limit_bytes:
+                raise _too_large(limit_bytes)
+            chunks.append(chunk)
+        self.raw = b"".join(chunks)
+
+    def _parse(self) -> None:
+        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type not in _JSON_TYPES:
+            raise UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json.")
+        if self.headers.get("content-encoding", "identity").lower() != "identity":
+            raise UnsupportedMediaType("Send the body as it is, without Content-Encoding.")
+        self.parsed = json.load_hostile(self.raw)
+
+
+class Route(APIRoute):
+    """A route with a transaction. Subclasses say who the caller is by `admit`."""
+
+    async def admit(self, request: Request, stores: Stores) -> Scope:
+        """For whom the transaction speaks. Raises Unauthenticated or InsufficientScope."""
+        raise NotImplementedError
+
+    @property
+    def scope_needed(self) -> str | None:
+        """The scope that the operation declares. None is for routes without a caller."""
+        security = (self.openapi_extra or {})["security"]
+        return str(security[0]["key"][0]) if security else None
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+
+        async def run(incoming: Request) -> Response:
+            stores: Stores = incoming.app.state.stores
+            request = WireRequest(incoming.scope, incoming.receive)
+            _refuse_nul(request)
+            scope = await self.admit(request, stores)
+            await request.read(stores.settings.body_limit_bytes, stores.settings.body_timeout_s)
+            key = idempotency.read_key(request.headers.get(idempotency.HEADER)) if request.method == "POST" else None
+            if key is None or scope.workspace_id is None:
+                return await _run(stores, scope, request, handle)
+            return await _run_once(stores, scope, request, handle, key)
+
+        return run
+
+
+class OpenRoute(Route):
+    """A route that anyone may call: signup, the catalogue."""
+
+    async def admit(self, request: Request, stores: Stores) -> Scope:
+        return Scope()
+
+
+async def _run(stores: Stores, scope: Scope, request: Request, handle: Handler) -> Response:
+    async with stores.transaction(scope) as tx:
+        request.state.tx = tx
+        response = await handle(request)
+        await tx.commit()
+        return response
+
+
+async def _run_once(stores: Stores, scope: Scope, request: WireRequest, handle: Handler, key: str) -> Response:
+    """Run under an idempotency key. A refusal of the operation itself (4xx) is kept too; a failure of ours is not."""
+    url = request.url.path + ("?" + request.url.query if request.url.query else "")
+    print_ = idempotency.fingerprint(request.method, url, request.raw)
+    async with stores.transaction(scope) as tx:
+        request.state.tx = tx
+        if (kept := await idempotency.replay(tx, key, print_)) is not None:
+            return kept
+        try:
+            response = await handle(request)
+        except Problem as problem:
+            if problem.status >= 500:
+                raise
+            await tx.rollback()
+            response = request.app.state.problem_reply(request, problem)
+        await idempotency.keep(tx, key, print_, response)
+        await tx.commit()
+        return response
+
+
+def _refuse_nul(request: Request) -> None:
+    """Postgres keeps no U+0000, so no parameter may hold one."""
+    if b"%00" in request.scope.get("query_string", b"") or "\x00" in request.scope["path"]:
+        raise Invalid("A parameter holds the character U+0000. Leave it out.")
+
+
+def _too_large(limit_bytes: int) -> TooLarge:
+    return TooLarge(
+        f"The body is larger than {limit_bytes:,} bytes. Send less, or in several requests.", headers={"Connection": "close"}
+    )
+
+
+async def _transaction(request: Request) -> Transaction:
+    tx: Transaction = request.state.tx
+    return tx
+
+
+async def _stores(request: Request) -> Stores:
+    stores: Stores = request.app.state.stores
+    return stores
+
+
+Tx = Annotated[Transaction, Depends(_transaction)]
+OpenStores = Annotated[Stores, Depends(_stores)]

@@ -1,0 +1,12 @@
+"""Every table, imported for the migrations and the tests that compare them with the models."""
+
+from api.accounts import models as accounts
+from api.decisions import models as decisions
+from api.features import models as features
+from api.http import idempotency
+from api.prds import models as prds
+from api.roadmap import models as roadmap
+from api.scores import models as scores
+from api.webhooks import models as webhooks
+
+__all__ = ["accounts", "decisions", "features", "idempotency", "prds", "roadmap", "scores", "webhooks"]

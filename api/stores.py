@@ -1,0 +1,309 @@
+"""Postgres and Redis, and the transaction: the only place that commits.
+
+Statements are SQLAlchemy Core expressions. They are compiled once and run on asyncpg's own connection, out of
+SQLAlchemy's pool: a third of the CPU of an AsyncSession (docs/decisions/0002-transactions.md).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import asyncpg
+import structlog
+from arq.connections import ArqRedis, RedisSettings, create_pool
+from sqlalchemy import BindParameter, ClauseElement, bindparam
+from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+from sqlalchemy.engine.interfaces import Compiled
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from api.problems import Unavailable
+from api.settings import Settings
+
+log = structlog.get_logger()
+
+APP_ROLE = "roadbed_app"
+WORKER_ROLE = "roadbed_worker"
+_DIALECT = asyncpg_dialect.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+_GONE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, OSError)
+_REFUSED = (asyncpg.TooManyConnectionsError, asyncpg.DiskFullError, asyncpg.OutOfMemoryError)
+
+
+class Prepared:
+    """A statement compiled once, at its first use. Values are given by the names of its bind parameters."""
+
+    def __init__(self, statement: ClauseElement) -> None:
+        self.statement = statement
+
+    @cached_property
+    def _compiled(self) -> tuple[str, list[str], dict[str, Any], frozenset[str]]:
+        compiled: Compiled = self.statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        names = list(getattr(compiled, "positiontup", None) or ())
+        literals = dict(compiled.construct_params(_check=False))
+        required = frozenset(name for name, bind in getattr(compiled, "binds", {}).items() if bind.required)
+        return str(compiled), names, literals, required
+
+    def bind(self, values: dict[str, Any]) -> tuple[str, list[Any]]:
+        """The SQL text and its arguments in order. Raises KeyError for a parameter that was not given."""
+        sql, names, literals, required = self._compiled
+        return sql, [values[name] if name in values or name in required else literals[name] for name in names]
+
+
+Statement = Prepared | ClauseElement
+
+
+def binds(*names: str) -> dict[str, BindParameter[Any]]:
+    """The values of an INSERT or UPDATE, each a parameter of its column's name."""
+    return {name: bindparam(name) for name in names}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """For whom a transaction speaks. Row-level security reads it from the transaction's settings.
+
+    With a workspace: that workspace and mode. With a key digest: the one key row that has it. With neither: nothing.
+    """
+
+    workspace_id: UUID | None = None
+    livemode: bool | None = None
+    key_digest: bytes | None = None
+
+    @cached_property
+    def begin_sql(self) -> str:
+        """One round trip that begins and says who asks. Every value is hex, a UUID or a boolean: nothing to escape."""
+        return f"BEGIN; {self.set_sql}"
+
+    @cached_property
+    def set_sql(self) -> str:
+        """All three settings are always set, so that nothing of an earlier scope is left."""
+        settings = {
+            "roadbed.workspace_id": str(self.workspace_id or ""),
+            "roadbed.livemode": "" if self.livemode is None else str(self.livemode).lower(),
+            "roadbed.key_digest": (self.key_digest or b"").hex(),
+        }
+        return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+
+
+NOBODY = Scope()
+
+
+class Transaction:
+    """One unit of work. It takes no connection before its first statement, and rolls back unless committed."""
+
+    def __init__(self, engine: AsyncEngine, scope: Scope, ring: Callable[[], Awaitable[None]]) -> None:
+        self._engine = engine
+        self._ring = ring
+        self._connection: AsyncConnection | None = None
+        self._driver: asyncpg.Connection | None = None
+        self._rings = False
+        self.scope = scope
+
+    async def all(self, statement: Statement, **values: Any) -> list[asyncpg.Record]:
+        """Every row. The statement has a limit of its own."""
+        return list(await self._call("fetch", *self._bind(statement, values)))
+
+    async def first(self, statement: Statement, **values: Any) -> asyncpg.Record | None:
+        """The first row, or None."""
+        return await self._call("fetchrow", *self._bind(statement, values))
+
+    async def value(self, statement: Statement, **values: Any) -> Any:
+        """The first column of the first row, or None."""
+        return await self._call("fetchval", *self._bind(statement, values))
+
+    async def run(self, statement: Statement, **values: Any) -> None:
+        """Nothing comes back."""
+        await self._call("fetch", *self._bind(statement, values))
+
+    async def copy(self, table: str, columns: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
+        """Many rows by COPY, row-level security included (Postgres checks it as for an INSERT)."""
+        driver = self._driver or await self._begin()
+        with _as_problems():
+            await driver.copy_records_to_table(table, records=rows, columns=columns)
+
+    async def speak_for(self, scope: Scope) -> None:
+        """Go on for another scope in the same transaction: signing up writes both modes of a workspace."""
+        self.scope = scope
+        await self._call("execute", scope.set_sql, [])
+
+    def ring_on_commit(self) -> None:
+        """Wake the worker once this is committed."""
+        self._rings = True
+
+    async def commit(self) -> None:
+        """Make it last. When the answer is lost with the connection, nobody knows: the caller gets Unavailable."""
+        if self._driver is not None:
+            await self._call("execute", "COMMIT", [])
+            await self._release()
+        if self._rings:
+            self._rings = False
+            await self._ring()
+
+    async def rollback(self) -> None:
+        """Undo it all. Safe to call at any time; a connection whose state is in doubt is thrown away."""
+        if self._driver is None:
+            return
+        try:
+            await asyncio.wait_for(self._driver.execute("ROLLBACK"), timeout=5)
+            await self._release()
+        except BaseException as error:
+            await asyncio.shield(self._discard())
+            if not isinstance(error, Exception):
+                raise
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Shielded, so that a client who hangs up cannot leave a transaction open on a pooled connection.
+        await asyncio.shield(self.rollback())
+
+    def _bind(self, statement: Statement, values: dict[str, Any]) -> tuple[str, list[Any]]:
+        """`workspace_id` and `livemode` come from the scope: no caller can give another tenant's by mistake."""
+        prepared = statement if isinstance(statement, Prepared) else Prepared(statement)
+        tenant = {"workspace_id": self.scope.workspace_id, "livemode": self.scope.livemode}
+        return prepared.bind(values | tenant if self.scope.workspace_id is not None else values)
+
+    async def _call(self, method: str, sql: str, arguments: list[Any]) -> Any:
+        driver = self._driver or await self._begin()
+        with _as_problems():
+            return await getattr(driver, method)(sql, *arguments)
+
+    async def _begin(self) -> asyncpg.Connection:
+        """Take a connection. One that died in the pool (a restart of Postgres) is thrown away and the next is tried:
+        nothing has been asked of it yet."""
+        with _as_problems():
+            while True:
+                connection = await self._engine.connect()
+                raw = await connection.get_raw_connection()
+                driver = raw.driver_connection
+                assert driver is not None
+                try:
+                    if driver.is_in_transaction():
+                        raise asyncpg.InterfaceError("a pooled connection was in a transaction")
+                    await driver.execute(self.scope.begin_sql)
+                except _GONE:
+                    await connection.invalidate()
+                    await connection.close()
+                    continue
+                except BaseException:
+                    await asyncio.shield(_throw_away(connection))
+                    raise
+                self._connection, self._driver = connection, driver
+                return driver
+
+    async def _release(self) -> None:
+        connection, self._connection, self._driver = self._connection, None, None
+        if connection is not None:
+            await connection.close()
+
+    async def _discard(self) -> None:
+        connection, self._connection, self._driver = self._connection, None, None
+        if connection is not None:
+            await _throw_away(connection)
+
+
+class Stores:
+    """What a process holds open: one engine, and Redis for whoever rings."""
+
+    def __init__(self, settings: Settings, *, role: str = APP_ROLE) -> None:
+        self.settings = settings
+        self.engine = _engine(settings, role)
+        self._redis: ArqRedis | None = None
+
+    def transaction(self, scope: Scope = NOBODY) -> Transaction:
+        return Transaction(self.engine, scope, self.ring)
+
+    async def redis(self) -> ArqRedis:
+        """arq's queue. Raises Unavailable at once when Redis is away: no request waits for it."""
+        if self._redis is None:
+            settings = RedisSettings.from_dsn(self.settings.redis_url)
+            settings.conn_retries, settings.conn_timeout = 0, 1
+            try:
+                self._redis = await create_pool(settings)
+            except Exception as error:
+                raise Unavailable("Redis does not answer.") from error
+        return self._redis
+
+    async def ring(self) -> None:
+        """Wake a worker through Redis, where the bell is Redis. A lost ring loses nothing: a sweep finds every due row."""
+        if self.settings.bell != "redis":
+            return
+        try:
+            redis = await self.redis()
+            await asyncio.wait_for(redis.enqueue_job("ring", _job_id="ring"), timeout=1)
+        except Exception as error:
+            log.warning("ring_failed", error=repr(error))
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+        if self._redis is not None:
+            await self._redis.aclose()
+
+
+@contextlib.asynccontextmanager
+async def open_stores(settings: Settings, *, role: str = APP_ROLE) -> AsyncIterator[Stores]:
+    stores = Stores(settings, role=role)
+    try:
+        yield stores
+    finally:
+        await stores.close()
+
+
+def asyncpg_url(database_url: str) -> str:
+    """SQLAlchemy's form of a `postgresql://` URL."""
+    return "postgresql+asyncpg://" + database_url.partition("://")[2]
+
+
+def _engine(settings: Settings, role: str) -> AsyncEngine:
+    return create_async_engine(
+        asyncpg_url(settings.database_url),
+        pool_size=settings.database_pool,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_recycle=1800,
+        connect_args={
+            "timeout": 5,
+            # The role is taken when the connection is made: no statement of ours ever runs as the owner of a table.
+            "server_settings": {
+                "role": role,
+                "application_name": role,
+                "timezone": "UTC",
+                "statement_timeout": str(settings.statement_timeout_ms),
+                "lock_timeout": str(settings.lock_timeout_ms),
+                "idle_in_transaction_session_timeout": "60000",
+                "jit": "off",
+            },
+        },
+    )
+
+
+async def _throw_away(connection: AsyncConnection) -> None:
+    with contextlib.suppress(Exception):
+        await connection.invalidate()
+    with contextlib.suppress(Exception):
+        await connection.close()
+
+
+@contextlib.contextmanager
+def _as_problems() -> Any:
+    """Errors that a caller can do nothing about but wait for become Unavailable; the log has the cause."""
+    try:
+        yield
+    except (*_GONE, *_REFUSED, PoolTimeout, TimeoutError) as error:
+        log.error("database_unavailable", error=repr(error))
+        raise Unavailable("The database does not answer. Send the request again in a second.") from error
+    except (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+        log.error("database_busy", error=repr(error))
+        raise Unavailable("The database was busy for too long. Send the request again in a second.") from error
+    except DBAPIError as error:
+        if isinstance(error.orig, Exception) and error.connection_invalidated:
+            raise Unavailable("The database does not answer. Send the request again in a second.") from error
+        raise

@@ -1,0 +1,138 @@
+"""Endpoints, events, deliveries and the catalogue over HTTP."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.accounts.auth import CallerOf, WorkspaceRoute
+from api.accounts.tenancy import one
+from api.db import wire_id
+from api.http import json
+from api.http.etags import IfMatch, fresh
+from api.http.pagination import Listing, PageQuery
+from api.http.reply import Reply, computed, created, no_content
+from api.http.reply import one as one_reply
+from api.http.route import OpenRoute, OpenStores, Tx, operation
+from api.webhooks import catalogue
+from api.webhooks.log import DELIVERIES, DELIVERY_WITH_ATTEMPTS, EVENT_BY_ID, EVENTS
+from api.webhooks.probe import send_test
+from api.webhooks.redeliver import redeliver
+from api.webhooks.schemas import (
+    CatalogShown,
+    DeliveryId,
+    DeliveryQuery,
+    DeliveryShown,
+    DeliveryWithAttempts,
+    EndpointCreate,
+    EndpointCreated,
+    EndpointId,
+    EndpointPatch,
+    EndpointShown,
+    EventId,
+    EventQuery,
+    EventShown,
+    TestRequest,
+)
+from api.webhooks.subscribe import ENDPOINT, change, subscribe
+
+_ENDPOINTS = Listing(ENDPOINT.shape)
+
+router = APIRouter(route_class=WorkspaceRoute, tags=["webhooks"])
+open_router = APIRouter(route_class=OpenRoute, tags=["webhooks"])
+
+
+@router.post("/endpoints", **operation("create_endpoint", scope="webhooks:write", returns=EndpointCreated, status=201))
+async def create_endpoint(tx: Tx, request: Request, endpoint: EndpointCreate) -> Reply:
+    """Subscribe a URL to event types. Its signing secret is told once, here."""
+    state = request.app.state
+    endpoint_id, row, secret = await subscribe(tx, state.target_policy, state.sealer, endpoint)
+    text = f'{row["json"][:-1]},"secret":{json.dump(secret)}}}'
+    return created(text, f"/v1/endpoints/{wire_id('ep', endpoint_id)}", row["version"])
+
+
+@router.get("/endpoints", **operation("list_endpoints", scope="webhooks:read", returns=EndpointShown, many=True))
+async def list_endpoints(tx: Tx, request: Request, query: Annotated[PageQuery, Query()]) -> Reply:
+    """The endpoints of this workspace and mode, newest first."""
+    return await _ENDPOINTS.page(tx, request, query)
+
+
+@router.get("/endpoints/{id}", **operation("get_endpoint", scope="webhooks:read", returns=EndpointShown))
+async def get_endpoint(tx: Tx, request: Request, id: EndpointId) -> Response:
+    """One endpoint, without its secret."""
+    return fresh(request, await ENDPOINT.read(tx, id))
+
+
+@router.patch("/endpoints/{id}", **operation("update_endpoint", scope="webhooks:write", returns=EndpointShown))
+async def update_endpoint(
+    tx: Tx, request: Request, id: EndpointId, patch: EndpointPatch, precondition: IfMatch
+) -> Response:
+    """Change an endpoint by merge patch. Disabling it holds what it would get; enabling it sends that."""
+    row = await change(tx, request.app.state.target_policy, id, patch, precondition)
+    return one_reply(row["json"], row["version"])
+
+
+@router.delete("/endpoints/{id}", **operation("delete_endpoint", scope="webhooks:write", status=204))
+async def delete_endpoint(tx: Tx, id: EndpointId, precondition: IfMatch) -> Response:
+    """Delete an endpoint with its deliveries. To pause it, disable it instead."""
+    row = await ENDPOINT.remove(tx, id)
+    precondition.check(row["version"])
+    return no_content()
+
+
+@router.post("/endpoints/{id}/test", **operation("test_endpoint", scope="webhooks:write", returns=DeliveryWithAttempts))
+async def test_endpoint(
+    caller: CallerOf, stores: OpenStores, id: EndpointId, wanted: TestRequest | None = None
+) -> Reply:
+    """Send an event type's example through the real path; the answer has the attempt. 202 when it has not ended yet."""
+    event_type = (wanted or TestRequest.model_validate({})).event_type
+    row = await send_test(stores, caller.scope, id, event_type, stores.settings.delivery_timeout_s + 1)
+    return Reply(row["json"], 200 if row["attempted"] else 202)
+
+
+@router.get("/events", **operation("list_events", scope="webhooks:read", returns=EventShown, many=True))
+async def list_events(tx: Tx, request: Request, query: Annotated[EventQuery, Query()]) -> Reply:
+    """What happened, newest first, each as it was sent."""
+    return await EVENTS.page(tx, request, query)
+
+
+@router.get("/events/{id}", **operation("get_event", scope="webhooks:read", returns=EventShown))
+async def get_event(tx: Tx, id: EventId) -> Reply:
+    """One event, as it was sent."""
+    return Reply((await one(tx, EVENT_BY_ID, id, "event", "evt"))["json"])
+
+
+@router.get("/deliveries", **operation("list_deliveries", scope="webhooks:read", returns=DeliveryShown, many=True))
+async def list_deliveries(tx: Tx, request: Request, query: Annotated[DeliveryQuery, Query()]) -> Reply:
+    """Deliveries, newest first. `status=dead` lists the dead letters."""
+    return await DELIVERIES.page(tx, request, query)
+
+
+@router.get("/deliveries/{id}", **operation("get_delivery", scope="webhooks:read", returns=DeliveryWithAttempts))
+async def get_delivery(tx: Tx, id: DeliveryId) -> Reply:
+    """One delivery with its attempts, newest first."""
+    return Reply((await one(tx, DELIVERY_WITH_ATTEMPTS, id, "delivery", "dlv"))["json"])
+
+
+@router.post(
+    "/deliveries/{id}/redeliver", **operation("redeliver", scope="webhooks:write", returns=DeliveryShown, status=202)
+)
+async def post_redeliver(tx: Tx, id: DeliveryId) -> Reply:
+    """Send a delivered or dead delivery again, under the same webhook-id."""
+    return Reply(await redeliver(tx, id), 202)
+
+
+@open_router.get("/catalog", **operation("get_catalog", scope=None, returns=CatalogShown))
+async def get_catalog() -> Reply:
+    """Every event type, with the JSON Schema of its data and an example."""
+    data = [_shown(event_type) for event_type in catalogue.every_type()]
+    return computed({"object": "list", "data": data, "has_more": False, "next_cursor": None})
+
+
+def _shown(event_type: catalogue.EventType) -> dict[str, Any]:
+    return {
+        "name": event_type.name,
+        "description": event_type.description,
+        "since": event_type.since,
+        "data_schema": event_type.data.model_json_schema(mode="serialization"),
+        "example": event_type.whole_example,
+    }
