@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import errno
 import functools
+import logging
 import re
 import socket
 import ssl
@@ -30,6 +31,8 @@ from aiohttp.http_exceptions import BadHttpMessage, ContentLengthError, Transfer
 from yarl import URL
 
 from api.webhooks.targets import Lookup, NameUnresolved, TargetError, TargetPolicy
+
+_log = logging.getLogger(__name__)
 
 KEPT_BODY_BYTES = 16 * 1024
 KEPT_HEADERS = 64
@@ -287,6 +290,8 @@ def _explain(failure: Exception, outgoing: Outgoing, received: _Received) -> tup
         known = _known(cause)
         if known is not None:
             return known
+    # Ours to mend: the subscriber is told no more than the kind, the log has the rest.
+    _log.error("a webhook attempt failed in a way the sender does not know", exc_info=failure)
     return "internal", f"The attempt ended in an unexpected {type(failure).__name__}."
 
 

@@ -722,6 +722,16 @@ async def test_plain_http_behind_https_is_told() -> None:
 # -- aiohttp's inside ------------------------------------------------------------------------------------------------
 
 
+async def test_a_fault_of_ours_is_told_without_its_text_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def broken(host: str, port: int, timeout_s: float) -> tuple[Address, ...]:
+        raise KeyError("inside of ours")
+
+    outcome = await send("http://example.com/", lookup=broken)
+    assert outcome.error == "internal"
+    assert "inside of ours" not in (outcome.error_message or "")
+    assert "inside of ours" in caplog.text
+
+
 async def test_the_connections_are_of_our_own_protocol() -> None:
     """Holds the one place where we reach into aiohttp: a version that moves it fails here, and not in production."""
     made: list[object] = []
