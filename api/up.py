@@ -26,7 +26,7 @@ from api.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 12.0  # the API lets requests finish for 10 s first
 LONGEST_PAUSE_S = 10.0  # between two restarts of what keeps dying
 STEADY_S = 60.0  # what ran this long is well again; its next pause is short
 LOG_LIMIT_BYTES = 5_000_000
