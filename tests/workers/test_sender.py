@@ -431,7 +431,7 @@ async def test_a_lookup_that_hangs_ends_at_the_deadline() -> None:
 
 def assert_in_time(outcome: Outcome, timeout_s: float) -> None:
     assert outcome.error == "timeout"
-    assert timeout_s * 1000 <= outcome.latency_ms < (timeout_s + SLACK_S) * 1000
+    assert timeout_s * 1000 - 5 <= outcome.latency_ms < (timeout_s + SLACK_S) * 1000  # uvloop rounds its timers
 
 
 def dripping(first: bytes, drop: bytes) -> Handler:
