@@ -132,6 +132,17 @@ def test_shims_that_fail_are_passed_over_and_a_missing_ensurepip_is_named(tmp_pa
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    checkout = small_checkout(tmp_path / "here")
+    write_locks(checkout, tmp_path / "wheels", "1.0")
+    checkout.chmod(0o555)
+    done = launch(checkout, path=path_of(tmp_path / "bin", python3=f'exec {REAL_PYTHON} "$@"'))
+    checkout.chmod(0o755)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"roadbed: {checkout} cannot be written to")
+
+
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("wheels")
