@@ -11,7 +11,9 @@ from pydantic import ValidationError
 
 from api.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Roadbed: the system of record for product decisions.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Roadbed: the system of record for product decisions."
+)
 
 BODY_WAIT_S = 10
 STOP_WAIT_S = 10
@@ -92,13 +94,25 @@ def _settings() -> Settings:
         for finding in error.errors():
             typer.echo(f"ROADBED_{str(finding['loc'][0]).upper()}: {finding['msg']}", err=True)
         raise typer.Exit(2) from None
-    level = getattr(logging, settings.log_level.upper())
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
-    logging.basicConfig(level=logging.WARNING)
+    _configure_logs(settings.log_level)
     return settings
 
 
-def _fast_loop():  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _configure_logs(level_name: str) -> None:
+    """One JSON object a line. Tracebacks are without local variables: those hold keys and bodies."""
+    logging.basicConfig(level=logging.WARNING)
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level_name.upper())),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+
+
+def _fast_loop():  # type: ignore[no-untyped-def]
     try:
         import uvloop  # noqa: PLC0415 - not on every system
 

@@ -12,8 +12,8 @@ from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from api import json
 from api.accounts.scopes import EVERY_SCOPE
-from api.http import json
 from api.http.errors import AllowedMethods
 from api.http.reply import Reply
 from api.problems import every_problem
@@ -147,7 +147,11 @@ def _add_problems(document: dict[str, Any]) -> None:
     codes = [problem.code for problem in every_problem()]
     text = {"type": "string"}
     target = {"type": {"type": "string", "enum": ["field", "header", "parameter"]}, "name": text}
-    pointer = {"code": text, "message": text, "target": {"type": "object", "required": list(target), "properties": target}}
+    pointer = {
+        "code": text,
+        "message": text,
+        "target": {"type": "object", "required": list(target), "properties": target},
+    }
     properties = {
         "type": {"type": "string", "format": "uri", "description": "Opens a page about the code."},
         "title": text,

@@ -19,7 +19,7 @@ class Pointer:
     name: str
 
 
-class Problem(Exception):  # noqa: N818 - the standard's own word
+class Problem(Exception):
     """An error that a caller sees: `status`, `code` and `title` belong to the class, the message to the case."""
 
     status: ClassVar[int] = 500

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from api import json
 from api.problems import Unavailable
 from api.settings import Settings
 
@@ -269,6 +270,7 @@ def _engine(settings: Settings, role: str) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=5,
         pool_recycle=1800,
+        json_deserializer=json.load,
         connect_args={
             "timeout": 5,
             # The role is taken when the connection is made: no statement of ours ever runs as the owner of a table.

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 import asyncpg
 import structlog
 
+from api import json
 from api.db import wire_id
-from api.http import json
 from api.problems import Problem
 from api.settings import Settings
 from api.stores import Stores

@@ -11,7 +11,7 @@ import structlog
 from arq import Worker, cron
 from arq.connections import RedisSettings
 
-from api.http import json
+from api import json
 from api.settings import Settings
 from api.stores import Stores
 from workers.prune import prune

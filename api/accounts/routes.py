@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import bindparam, func, update
 
+from api import json
 from api.accounts import secrets
 from api.accounts.auth import CallerOf, WorkspaceRoute
 from api.accounts.models import Key
@@ -13,7 +14,6 @@ from api.accounts.scopes import covers
 from api.accounts.signup import sign_up
 from api.accounts.tenancy import Resource, one, owned
 from api.db import uuid7, wire_id
-from api.http import json
 from api.http.etags import fresh
 from api.http.pagination import Listing, PageQuery
 from api.http.reply import Reply, created, no_content
@@ -41,7 +41,8 @@ async def post_signup(tx: Tx, stores: OpenStores, signup: Signup) -> Reply:
     """Make a workspace with a live key and a test key. The secrets are told once, here."""
     workspace, live, test = await sign_up(tx, stores.settings.pepper_bytes, signup)
     keys = {
-        name: {"id": wire_id("key", key.id), "secret": key.secret} for name, key in (("live_key", live), ("test_key", test))
+        name: {"id": wire_id("key", key.id), "secret": key.secret}
+        for name, key in (("live_key", live), ("test_key", test))
     }
     return Reply(f'{{"workspace":{workspace},{json.dump(keys)[1:]}', 201)
 

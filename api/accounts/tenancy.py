@@ -7,8 +7,21 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, Delete, FromClause, Insert, Select, Update, and_, bindparam, delete, func, insert
-from sqlalchemy import select, update
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    FromClause,
+    Insert,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from api.db import wire_id
 from api.http.representation import Representation
@@ -23,7 +36,7 @@ def owned(table: Any) -> ColumnElement[bool]:
 
 
 async def one(
-    tx: Transaction, statement: Prepared, resource_id: UUID, kind: str, prefix: str, **values: Any
+    tx: Transaction, statement: Prepared, resource_id: UUID, kind: str, prefix: str, /, **values: Any
 ) -> asyncpg.Record:
     """The row that the statement finds, or changes, by `id`. Raises NotFound, for another workspace's rows too."""
     row = await tx.first(statement, id=resource_id, **values)
@@ -72,9 +85,7 @@ class Resource:
         """Write these columns of the row with this `id`; its version goes up by one."""
         statement: Update = update(self.table).values(binds(*names))
         statement = statement.values(version=self.table.c.version + 1, updated_at=func.now())
-        return Prepared(
-            statement.where(owned(self.table), self.table.c.id == bindparam("id")).returning(*self._shown)
-        )
+        return Prepared(statement.where(owned(self.table), self.table.c.id == bindparam("id")).returning(*self._shown))
 
     def delete(self) -> Delete:
         statement = delete(self.table).where(owned(self.table), self.table.c.id == bindparam("id"))

@@ -5,12 +5,12 @@ from uuid import UUID
 
 import asyncpg
 
+from api import json
 from api.accounts.tenancy import Resource, one
 from api.db import uuid7, wire_id
 from api.decisions.analyse import analyse, missing_ratings
 from api.decisions.models import Decision
 from api.decisions.schemas import DecisionCreate, DecisionPatch, DecisionShown
-from api.http import json
 from api.http.etags import Precondition
 from api.http.representation import Representation
 from api.problems import Conflict
@@ -46,7 +46,7 @@ async def revise(
     row = await one(tx, _LOCK, decision_id, "decision", "dec")
     refuse_frozen(decision_id, row["status"])
     precondition.check(row["version"])
-    current = {name: json.load(row[name]) if name in _JSON else row[name] for name in WRITABLE}
+    current = {name: row[name] for name in WRITABLE}
     changes = patch.changes(current)
     if not changes:
         return await DECISION.read(tx, decision_id)

@@ -10,7 +10,6 @@ from api.db import wire_id
 from api.decisions import events
 from api.decisions.draft import DECISION
 from api.decisions.schemas import Verdict
-from api.http import json
 from api.http.etags import Precondition
 from api.problems import Conflict, invalid_field
 from api.stores import Transaction
@@ -26,9 +25,7 @@ class AlreadyRecorded(Conflict):
     code, title = "already_recorded", "The decision is recorded already"
 
 
-async def record(
-    tx: Transaction, decision_id: UUID, verdict: Verdict, precondition: Precondition
-) -> asyncpg.Record:
+async def record(tx: Transaction, decision_id: UUID, verdict: Verdict, precondition: Precondition) -> asyncpg.Record:
     """Freeze the decision with its verdict and emit `decision.recorded`.
 
     Raises NotFound, AlreadyRecorded when another request got there first, Invalid when no option has the chosen key.
@@ -37,7 +34,7 @@ async def record(
     if row["status"] == "recorded":
         raise AlreadyRecorded(f"{wire_id('dec', decision_id)} was recorded before. Read it to see what was chosen.")
     precondition.check(row["version"])
-    keys = [option["key"] for option in json.load(row["options"])]
+    keys = [option["key"] for option in row["options"]]
     if verdict.chosen not in keys:
         raise invalid_field("/chosen", f"is none of the options: {', '.join(keys)}", "unknown_option")
     recorded = await one(

@@ -45,9 +45,7 @@ async def update_decision(tx: Tx, id: DecisionId, patch: DecisionPatch, precondi
     return one(row["json"], row["version"])
 
 
-@router.post(
-    "/decisions/{id}/record", **operation("record_decision", scope="decisions:write", returns=DecisionShown)
-)
+@router.post("/decisions/{id}/record", **operation("record_decision", scope="decisions:write", returns=DecisionShown))
 async def record_decision(tx: Tx, id: DecisionId, verdict: Verdict, precondition: IfMatch) -> Reply:
     """Freeze the decision with what was chosen and why. The second time answers 409."""
     row = await record(tx, id, verdict, precondition)

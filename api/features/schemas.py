@@ -8,7 +8,20 @@ from pydantic_core import PydanticCustomError
 
 from api.db import WireId
 from api.http.pagination import PageQuery
-from api.http.schema import Body, CommaSeparated, ExternalId, Label, Metadata, Moment, Patch, Prose, Shown, Slug, Title, Version
+from api.http.schema import (
+    Body,
+    CommaSeparated,
+    ExternalId,
+    Label,
+    Metadata,
+    Moment,
+    Patch,
+    Prose,
+    Shown,
+    Slug,
+    Title,
+    Version,
+)
 
 FeatureId = Annotated[UUID, WireId("feat")]
 Status = Literal["idea", "candidate", "planned", "in_progress", "shipped", "dropped"]
@@ -24,7 +37,9 @@ class FeatureCreate(Body):
     bucket: Bucket = Field("product", description="Which share of the 70/20/10 rule it draws on.")
     labels: list[Label] = Field(default_factory=list, max_length=50, examples=[["collaboration"]])
     metadata: Metadata = Field(default_factory=dict, description="Your own data, up to 16 KiB of JSON.")
-    external_id: ExternalId | None = Field(None, description="Its id in the tool named by `source`.", examples=["PROJ-42"])
+    external_id: ExternalId | None = Field(
+        None, description="Its id in the tool named by `source`.", examples=["PROJ-42"]
+    )
     source: Slug | None = Field(None, description="The tool that `external_id` belongs to.", examples=["jira"])
     depends_on: list[FeatureId] = Field(default_factory=list, max_length=100, description="Features that come first.")
 
@@ -77,4 +92,6 @@ class FeatureQuery(PageQuery):
     updated_at_lte: AwareDatetime | None = Field(None, description="RFC 3339.")
     created_at_gte: AwareDatetime | None = Field(None, description="RFC 3339.")
     created_at_lte: AwareDatetime | None = Field(None, description="RFC 3339.")
-    sort: str | None = Field(None, max_length=100, description="created_at, updated_at or title; `-` in front descends.")
+    sort: str | None = Field(
+        None, max_length=100, description="created_at, updated_at or title; `-` in front descends."
+    )

@@ -6,12 +6,12 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
 
+from api import json
 from api.accounts.tenancy import Resource, one, owned
 from api.db import uuid7, wire_id
 from api.features import events
 from api.features.models import Feature
 from api.features.schemas import FeatureCreate, FeaturePatch, FeatureShown
-from api.http import json
 from api.http.etags import Precondition
 from api.http.representation import Columns, Representation
 from api.problems import Conflict, invalid_field
@@ -60,16 +60,14 @@ async def create(tx: Transaction, feature: FeatureCreate) -> tuple[UUID, asyncpg
     return feature_id, row
 
 
-async def revise(
-    tx: Transaction, feature_id: UUID, patch: FeaturePatch, precondition: Precondition
-) -> asyncpg.Record:
+async def revise(tx: Transaction, feature_id: UUID, patch: FeaturePatch, precondition: Precondition) -> asyncpg.Record:
     """Apply a merge patch; one that changes nothing leaves the version as it is, and tells nobody.
 
     Raises NotFound, PreconditionFailed, Invalid, ExternalIdTaken.
     """
     row = await one(tx, _LOCK, feature_id, "feature", "feat")
     precondition.check(row["version"])
-    current = {name: row[name] for name in WRITABLE} | {"metadata": json.load(row["metadata"])}
+    current = {name: row[name] for name in WRITABLE}
     changes = patch.changes(current)
     if not changes:
         return await FEATURE.read(tx, feature_id)

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from api.http import json
+from api import json
 from api.problems import Internal, Invalid, MethodNotAllowed, NotFound, Pointer, Problem, TooLarge, UnsupportedMediaType
 
 log = structlog.get_logger()

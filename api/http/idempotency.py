@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.orm import Mapped, mapped_column
 from starlette.responses import Response
 
+from api import json
 from api.db import Base, Tenant, seconds
-from api.http import json
 from api.problems import Conflict, Invalid, Pointer, Problem
 from api.stores import Prepared, Transaction, binds
 
@@ -84,13 +84,16 @@ async def replay(tx: Transaction, key: str, print_: bytes) -> Response | None:
     """
     if not await tx.value(_TRY_LOCK, lock=_lock_of(tx, key)):
         raise StillRunning(
-            "A request with this Idempotency-Key has not ended. Send it again in a second.", headers={"Retry-After": "1"}
+            "A request with this Idempotency-Key has not ended. Send it again in a second.",
+            headers={"Retry-After": "1"},
         )
     kept = await tx.first(_KEPT, key=key)
     if kept is None:
         return None
     if kept["fingerprint"] != print_:
-        raise KeyReused("This Idempotency-Key was sent with another method, path or body. Make a new key for a new request.")
+        raise KeyReused(
+            "This Idempotency-Key was sent with another method, path or body. Make a new key for a new request."
+        )
     headers = dict(json.load(kept["headers"])) | {"Idempotency-Replayed": "true"}
     return Response(kept["body"], kept["status"], headers)
 

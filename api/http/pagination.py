@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ARRAY, ColumnElement, and_, any_, bindparam, func, or_, select
 from sqlalchemy.sql.expression import BindParameter
 
-from api.http import json
+from api import json
 from api.http.reply import Reply
 from api.http.representation import Representation
 from api.problems import Invalid, Pointer

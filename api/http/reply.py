@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from api.http import json
+from api import json
 
 
 class Reply(Response):

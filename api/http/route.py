@@ -12,7 +12,8 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
-from api.http import idempotency, json
+from api import json
+from api.http import idempotency
 from api.http.reply import Reply
 from api.http.schema import ListShown
 from api.problems import Invalid, Problem, RequestTimeout, TooLarge, UnsupportedMediaType
@@ -166,7 +167,8 @@ def _refuse_nul(request: Request) -> None:
 
 def _too_large(limit_bytes: int) -> TooLarge:
     return TooLarge(
-        f"The body is larger than {limit_bytes:,} bytes. Send less, or in several requests.", headers={"Connection": "close"}
+        f"The body is larger than {limit_bytes:,} bytes. Send less, or in several requests.",
+        headers={"Connection": "close"},
     )
 
 

@@ -40,7 +40,8 @@ class Telemetry:
         scope.setdefault("state", {})["request_id"] = request_id
         head = scope["method"] == "HEAD"
         if head:
-            scope["method"] = "GET"
+            # A copy: the server looks at its own scope to know that no body follows.
+            scope = {**scope, "method": "GET"}
         status = 0
 
         async def answer(message: "Message") -> None:

@@ -7,9 +7,9 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import ColumnElement
 
+from api import json
 from api.accounts.tenancy import Resource, one
 from api.db import uuid7
-from api.http import json
 from api.http.etags import Precondition
 from api.http.representation import Columns, Representation
 from api.prds import events
@@ -42,7 +42,7 @@ async def revise(tx: Transaction, prd_id: UUID, patch: PrdPatch, precondition: P
     """Apply a merge patch. Raises NotFound, PreconditionFailed."""
     row = await one(tx, _LOCK, prd_id, "PRD", "prd")
     precondition.check(row["version"])
-    current = {"title": row["title"]} | json.load(row["sections"])
+    current = {"title": row["title"]} | row["sections"]
     empty = Sections().model_dump()
     wanted = {name: empty.get(name) if value is None else value for name, value in patch.changes(current).items()}
     changes = {name: value for name, value in wanted.items() if value != current.get(name)}

@@ -3,9 +3,9 @@
 from sqlalchemy import Text, bindparam, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from api import json
 from api.accounts.tenancy import owned
 from api.features.models import Feature
-from api.http import json
 from api.http.pagination import Listing
 from api.http.representation import Representation
 from api.roadmap.models import Ranking, RoadmapRevision

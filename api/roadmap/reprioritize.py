@@ -8,12 +8,12 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, func, literal_column, or_, select
 
+from api import json
 from api.accounts.auth import Caller
 from api.accounts.tenancy import insert_owned, owned
 from api.db import uuid7, wire_id
 from api.features.models import OPEN_STATUSES, Feature
 from api.formulas.ranking import Move, moves
-from api.http import json
 from api.roadmap import events
 from api.roadmap.models import Ranking, RoadmapRevision
 from api.roadmap.schemas import MOST_SHOWN, Reprioritize
@@ -52,9 +52,7 @@ _LAST = Prepared(
 _LOCK = Prepared(select(func.pg_advisory_xact_lock(bindparam("lock"))))
 _INSERT_RANKING = Prepared(insert_owned(Ranking.__table__, "id", "feature_ids", "values", "titles"))
 _INSERT_REVISION = Prepared(
-    insert_owned(
-        RoadmapRevision.__table__, "id", "ranking_id", "framework", "reason", "author", "reply", "created_at"
-    )
+    insert_owned(RoadmapRevision.__table__, "id", "ranking_id", "framework", "reason", "author", "reply", "created_at")
 )
 
 

@@ -36,9 +36,7 @@ async def list_revisions(tx: Tx, request: Request, query: Annotated[RevisionQuer
     return await REVISIONS.page(tx, request, query)
 
 
-@router.get(
-    "/roadmap/revisions/{id}", **operation("get_roadmap_revision", scope="roadmap:read", returns=RevisionShown)
-)
+@router.get("/roadmap/revisions/{id}", **operation("get_roadmap_revision", scope="roadmap:read", returns=RevisionShown))
 async def get_revision(tx: Tx, id: RevisionId) -> Reply:
     """One revision, byte for byte as it was given."""
     return Reply((await one(tx, REVISION_BY_ID, id, "roadmap revision", "rev"))["json"])

@@ -6,13 +6,13 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 
+from api import json
 from api.accounts.auth import Caller
 from api.accounts.tenancy import insert_owned, one, owned
 from api.db import uuid7
 from api.features.models import Feature
 from api.formulas.exact import FormulaError
 from api.formulas.rice import rice
-from api.http import json
 from api.http.representation import Representation
 from api.problems import invalid_field
 from api.scores import events

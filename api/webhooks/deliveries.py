@@ -14,7 +14,25 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, ColumnElement, Float, Integer, Text, Uuid, and_, bindparam, case, column, func, insert, literal, literal_column, or_, select, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Float,
+    Integer,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    column,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, aggregate_order_by
 
 from api.db import seconds
@@ -143,34 +161,38 @@ _CLAIM = Prepared(
     .add_cte(_logged)
 )
 
-_results = func.unnest(
-    bindparam("workspaces", type_=ARRAY(Uuid)),
-    bindparam("modes", type_=ARRAY(Boolean)),
-    bindparam("delivery_ids", type_=ARRAY(Uuid)),
-    bindparam("attempt_ids", type_=ARRAY(Uuid)),
-    bindparam("statuses", type_=ARRAY(Text)),
-    bindparam("delays_s", type_=ARRAY(Float)),
-    bindparam("failed", type_=ARRAY(Integer)),
-    bindparam("status_codes", type_=ARRAY(Integer)),
-    bindparam("errors", type_=ARRAY(Text)),
-    bindparam("latencies_ms", type_=ARRAY(Float)),
-    bindparam("headers", type_=ARRAY(Text)),
-    bindparam("bodies", type_=ARRAY(Text)),
-).table_valued(
-    column("workspace_id", Uuid),
-    column("livemode", Boolean),
-    column("delivery_id", Uuid),
-    column("attempt_id", Uuid),
-    column("status", Text),
-    column("delay_s", Float),
-    column("failed", Integer),
-    column("status_code", Integer),
-    column("error", Text),
-    column("latency_ms", Float),
-    column("headers", Text),
-    column("body", Text),
-    name="result",
-).render_derived(name="result")
+_results = (
+    func.unnest(
+        bindparam("workspaces", type_=ARRAY(Uuid)),
+        bindparam("modes", type_=ARRAY(Boolean)),
+        bindparam("delivery_ids", type_=ARRAY(Uuid)),
+        bindparam("attempt_ids", type_=ARRAY(Uuid)),
+        bindparam("statuses", type_=ARRAY(Text)),
+        bindparam("delays_s", type_=ARRAY(Float)),
+        bindparam("failed", type_=ARRAY(Integer)),
+        bindparam("status_codes", type_=ARRAY(Integer)),
+        bindparam("errors", type_=ARRAY(Text)),
+        bindparam("latencies_ms", type_=ARRAY(Float)),
+        bindparam("headers", type_=ARRAY(Text)),
+        bindparam("bodies", type_=ARRAY(Text)),
+    )
+    .table_valued(
+        column("workspace_id", Uuid),
+        column("livemode", Boolean),
+        column("delivery_id", Uuid),
+        column("attempt_id", Uuid),
+        column("status", Text),
+        column("delay_s", Float),
+        column("failed", Integer),
+        column("status_code", Integer),
+        column("error", Text),
+        column("latency_ms", Float),
+        column("headers", Text),
+        column("body", Text),
+        name="result",
+    )
+    .render_derived(name="result")
+)
 
 
 def _of_result(table: Any) -> ColumnElement[bool]:

@@ -52,14 +52,12 @@ class _EventRepresentation(Representation):
 
     def json(self, source: Columns | None = None) -> ColumnElement[object]:
         columns = self.table.c if source is None else source
-        return func.overlay(columns.body, literal_column("'{\"object\":\"event\",'"), 1, 1)
+        return func.overlay(columns.body, literal_column('\'{"object":"event",\''), 1, 1)
 
 
 ATTEMPT = Representation(AttemptShown, Attempt.__table__, "attempt")
 EVENT = _EventRepresentation(EventShown, Event.__table__, "event")
-DELIVERY = Representation(
-    DeliveryShown, Delivery.__table__, "delivery", {"event_type": _event_type, "due_at": _due_at}
-)
+DELIVERY = Representation(DeliveryShown, Delivery.__table__, "delivery", {"event_type": _event_type, "due_at": _due_at})
 _WITH_ATTEMPTS = Representation(
     DeliveryWithAttempts,
     Delivery.__table__,

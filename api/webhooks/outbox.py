@@ -4,12 +4,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import Text, bindparam, case, func, insert, literal, literal_column, select
-
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from api import json
 from api.accounts.tenancy import insert_owned, owned
 from api.db import uuid7, wire_id
-from api.http import json
 from api.stores import Prepared, Transaction
 from api.webhooks.catalogue import EventType
 from api.webhooks.models import Delivery, Endpoint, Event

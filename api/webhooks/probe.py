@@ -5,9 +5,9 @@ from uuid import UUID
 
 import asyncpg
 
+from api import json
 from api.accounts.tenancy import one
 from api.db import wire_id
-from api.http import json
 from api.problems import Conflict, invalid_field
 from api.stores import Scope, Stores
 from api.webhooks import catalogue
@@ -32,7 +32,9 @@ async def send_test(stores: Stores, scope: Scope, endpoint_id: UUID, event_type:
     """
     found = catalogue.find(event_type)
     if found is None:
-        raise invalid_field("/event_type", f"there is no {event_type}; GET /v1/catalog lists them all", "unknown_event_type")
+        raise invalid_field(
+            "/event_type", f"there is no {event_type}; GET /v1/catalog lists them all", "unknown_event_type"
+        )
     async with stores.transaction(scope) as tx:
         endpoint = json.load((await ENDPOINT.read(tx, endpoint_id))["json"])
         if not endpoint["enabled"]:

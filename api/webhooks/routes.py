@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from api import json
 from api.accounts.auth import CallerOf, WorkspaceRoute
 from api.accounts.tenancy import one
 from api.db import wire_id
-from api.http import json
 from api.http.etags import IfMatch, fresh
 from api.http.pagination import Listing, PageQuery
 from api.http.reply import Reply, computed, created, no_content

@@ -77,7 +77,9 @@ class EventShown(Shown):
 
 
 class EventQuery(PageQuery):
-    type: Annotated[list[str] | None, CommaSeparated] = Field(None, max_length=20, description="One or more, comma separated.")
+    type: Annotated[list[str] | None, CommaSeparated] = Field(
+        None, max_length=20, description="One or more, comma separated."
+    )
 
 
 class AttemptShown(Shown):

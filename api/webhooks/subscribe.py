@@ -5,9 +5,9 @@ from uuid import UUID
 
 import asyncpg
 
+from api import json
 from api.accounts.tenancy import Resource, insert_owned, one
 from api.db import uuid7
-from api.http import json
 from api.http.etags import Precondition
 from api.http.representation import Representation
 from api.problems import invalid_field
@@ -71,7 +71,7 @@ async def change(
     """
     row = await one(tx, _LOCK, endpoint_id, "endpoint", "ep")
     precondition.check(row["version"])
-    current = {name: row[name] for name in _WRITABLE} | {"metadata": json.load(row["metadata"])}
+    current = {name: row[name] for name in _WRITABLE}
     changes = patch.changes(current)
     if not changes:
         return await ENDPOINT.read(tx, endpoint_id)

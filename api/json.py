@@ -24,7 +24,7 @@ def pretty(value: Any) -> str:
 
 def load(text: str | bytes) -> Any:
     """Parsed JSON that we wrote ourselves, numbers with a fraction as Decimal."""
-    return simplejson.loads(text, use_decimal=True)
+    return simplejson.loads(text.decode() if isinstance(text, bytes) else text, use_decimal=True)
 
 
 def load_hostile(body: bytes) -> Any:
@@ -34,9 +34,7 @@ def load_hostile(body: bytes) -> Any:
     an exponent beyond 400, the character U+0000 and lone surrogates.
     """
     try:
-        parsed = simplejson.loads(
-            body.decode("utf-8"), use_decimal=True, parse_constant=_refuse_constant, parse_float=_bounded_decimal
-        )
+        parsed = simplejson.loads(body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_bounded_decimal)
     except UnicodeDecodeError:
         raise Invalid("The body is not UTF-8. Send JSON encoded as UTF-8.") from None
     except simplejson.JSONDecodeError as error:
