@@ -93,6 +93,9 @@ def _plain_digits(figure: str, *, comma_decimal: bool) -> str:
         mark = "," if comma > point else "."
     elif comma >= 0:
         mark = "" if _GROUPED.fullmatch(digits) and not digits.startswith("0,") else ","
+        # After one comma four digits or more are a slip in 100,000 and not a number in 10,0000.
+        if mark and len(digits) - comma > 3 and not comma_decimal and not digits.startswith("0,"):
+            raise NotANumber(_reason(figure))
     else:
         grouped = comma_decimal and _GROUPED.fullmatch(digits) and not digits.startswith("0.")
         mark = "" if grouped or digits.count(".") > 1 else "."

@@ -18,7 +18,7 @@ from api.formulas.ranking import ranked
 from api.formulas.rice import rice
 from api.formulas.weighted import Criterion, RatingScale, evaluate
 from api.imports.cells import Figure, NotANumber, figure, uses_decimal_commas
-from api.imports.documents import Document, Format, Skipped, Table, read_document
+from api.imports.documents import Document, Format, Skipped, Table, plain, read_document
 
 MAX_TITLE_CHARS = 300
 MAX_LABEL_CHARS = 64
@@ -28,6 +28,7 @@ MAX_ORDERS = 20
 MAX_ORDER_NAMES = 200
 MAX_NAME_CHARS = 200
 _VOTERS = 1000
+_LINE_CHARS = 5000
 
 INPUTS = ("reach", "impact", "confidence", "effort")
 
@@ -73,6 +74,7 @@ _ORDER = re.compile(
     r"\W*(?:(?:priority|prioriti[sz]ed|rank(?:ing|ed)?|recommended|build)\s+order|priorities|ranking)\W*[:=]\W*(.+)",
     re.IGNORECASE | re.DOTALL,
 )
+_ORDERS = re.compile(r"(?:order|priorities|ranking)\W*[:=]", re.IGNORECASE)
 _BRACKETS = re.compile(r"[(\[（]([^)\]）]*)[)\]）]")
 # Wide enough that products of two printed figures are exact.
 _EXACT = Context(prec=400)
@@ -273,6 +275,7 @@ def _feature_columns(table: Table, document: Document) -> dict[str, int]:
 
 def _bare(header: str) -> tuple[str, str]:
     """A header in lower case without its unit, and the unit: "Reach (users/qtr)" and "Reach per qtr" are both reach."""
+    header = header[:MAX_NAME_CHARS]
     unit = " ".join(_BRACKETS.findall(header)).strip()
     name = " ".join(_BRACKETS.sub(" ", header).lower().replace("_", " ").split()).strip(" *:?")
     if name in _NAMES:
@@ -518,7 +521,10 @@ def _double_titles(features: Sequence[Feature]) -> list[str]:
 def _check_orders(document: Document, readings: Sequence[_Reading]) -> None:
     """Compare every line such as "Priority order: A → B" with the computed order of the table that it speaks of."""
     lines = document.text + [order for reading in readings for order in reading.orders]
-    orders = [(line, match[1]) for line, text in lines if readings and (match := _ORDER.fullmatch(text))]
+    short = [
+        (line, plain(text)) for line, text in lines if readings and len(text) <= _LINE_CHARS and _ORDERS.search(text)
+    ]
+    orders = [(line, match[1]) for line, text in short if (match := _ORDER.fullmatch(text))]
     for line, _ in orders[MAX_ORDERS:]:
         document.skip(line, f"Only the first {MAX_ORDERS} priority orders are checked.", "order")
     for line, text in orders[:MAX_ORDERS]:
@@ -554,7 +560,7 @@ def _feature_called(key: str, keys: Mapping[str, Feature]) -> Feature | None:
 
 
 def _key(name: str) -> str:
-    words = re.sub(r"^\s*\d+[.)]\s+", "", _BRACKETS.sub(" ", name)).casefold().split()
+    words = re.sub(r"^\s*\d+[.)]\s+", "", _BRACKETS.sub(" ", name[:MAX_TITLE_CHARS])).casefold().split()
     return " ".join(words).strip(" .:*_`")
 
 
