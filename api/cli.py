@@ -15,7 +15,6 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Roadbed: the system of record for product decisions."
 )
 
-BODY_WAIT_S = 10
 STOP_WAIT_S = 10
 
 
@@ -50,10 +49,12 @@ def serve() -> None:
 @app.command()
 def worker() -> None:
     """Deliver webhooks, and do what is due by the clock."""
+    import uvloop  # noqa: PLC0415 - only the processes that serve need it
+
     from workers.run import run_worker  # noqa: PLC0415
 
     settings = _settings()
-    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run_worker(settings))
 
 

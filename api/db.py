@@ -6,7 +6,7 @@ An id is a UUIDv7 in Postgres and `<type>_` with 26 characters of Crockford base
 import os
 import time
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -32,7 +32,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {str: Text, datetime: DateTime(timezone=True), dict[str, Any]: JSONB, UUID: Uuid}
+    type_annotation_map: ClassVar = {str: Text, datetime: DateTime(timezone=True), dict[str, Any]: JSONB, UUID: Uuid}
 
 
 class Tenant:
@@ -64,7 +64,7 @@ def reference(prefix: str, **options: Any) -> MappedColumn[Any]:
     return mapped_column(Uuid, info={"prefix": prefix}, **options)
 
 
-def seconds(amount: Any) -> ColumnElement[Any]:
+def seconds(amount: ColumnElement[Any]) -> ColumnElement[Any]:
     """An interval of so many seconds, a number or a column."""
     return amount * literal_column("interval '1 second'")
 

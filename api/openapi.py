@@ -61,7 +61,7 @@ def contract() -> str:
     from api.settings import Settings  # noqa: PLC0415
 
     nothing = base64.b64encode(bytes(32)).decode()
-    app = create_app(Settings(pepper=nothing, sealing_keys=f"k1:{nothing}"))  # type: ignore[arg-type]
+    app = create_app(Settings(pepper=nothing, sealing_keys=f"k1:{nothing}"))
     return json.pretty(build(app)) + "\n"
 
 

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 
 @dataclass(frozen=True)
 class Pointer:
-    """One thing that is wrong, and where: a field as a JSON pointer (`/inputs/reach`), a header or a parameter by name."""
+    """One thing that is wrong, and where: a field as a JSON pointer (`/inputs/reach`), the others by name."""
 
     code: str
     message: str

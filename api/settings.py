@@ -18,12 +18,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ROADBED_", extra="ignore", frozen=True)
 
-    database_url: str = Field(
-        "postgresql://localhost/roadbed", description="Postgres 18 or later; the owner of the tables"
-    )
-    redis_url: str = Field(
-        "redis://localhost:6379/0", description="Redis or Valkey: arq's doorbell and cron, no state of record"
-    )
+    database_url: str = Field("postgresql://localhost/roadbed", description="Postgres 18 or later, as the owner")
+    redis_url: str = Field("redis://localhost:6379/0", description="Redis or Valkey, for arq: no state of record")
     host: str = Field("127.0.0.1", description="address that the API listens on")
     port: int = Field(8000, ge=1, le=65535, description="port that the API listens on")
     public_url: str | None = Field(None, description="how clients reach the API; in links and problem types")
@@ -31,19 +27,15 @@ class Settings(BaseSettings):
     embedded: bool = Field(False, description="true when `./run` started the servers itself")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    pepper: SecretStr = Field(
-        SecretStr(""), description="base64 of 32 bytes or more; keys are stored as HMACs under it"
-    )
+    pepper: SecretStr = Field(SecretStr(""), description="base64 of 32 bytes or more; keys are HMACs under it")
     sealing_keys: SecretStr = Field(
-        SecretStr(""), description="`id:base64 of 32 bytes`, comma separated; the last one seals"
+        SecretStr(""), description="`id:base64 of 32 bytes`, comma separated; the last seals"
     )
 
     database_pool: int = Field(10, ge=1, le=200, description="Postgres connections for each process")
     statement_timeout_ms: int = Field(10_000, ge=100, description="no statement of a request runs longer")
     lock_timeout_ms: int = Field(5_000, ge=100, description="no statement of a request waits longer for a lock")
-    bell: Literal["notify", "redis"] = Field(
-        "notify", description="what wakes the worker; `redis` behind a transaction pooler"
-    )
+    bell: Literal["notify", "redis"] = Field("notify", description="what wakes the worker; `redis` behind a pooler")
 
     body_limit_bytes: int = Field(1_048_576, ge=1024, description="largest request body")
     body_timeout_s: float = Field(10.0, gt=0, description="a request must have arrived whole by then")
@@ -53,18 +45,14 @@ class Settings(BaseSettings):
     idempotency_hours: int = Field(24, ge=1, description="how long a reply is kept for its idempotency key")
 
     target_allow: Annotated[tuple[Network, ...], NoDecode] = Field(
-        (), description="CIDRs that webhooks may reach although they are private"
+        (), description="private CIDRs that webhooks may reach"
     )
     target_http: bool = Field(False, description="true lets endpoints be plain http")
     delivery_timeout_s: float = Field(15.0, ge=0.1, le=30, description="total time of one attempt")
-    delivery_lease_s: float = Field(
-        60.0, ge=1, description="a claimed delivery is due again after this, unless its result came"
-    )
+    delivery_lease_s: float = Field(60.0, ge=1, description="a claim without a result is due again after this")
     delivery_batch: int = Field(200, ge=1, le=1000, description="deliveries claimed at once")
     delivery_concurrency: int = Field(200, ge=1, le=2000, description="attempts under way at once in one worker")
-    sweep_s: float = Field(
-        5.0, gt=0, description="the worker looks for due deliveries at least this often, bell or no bell"
-    )
+    sweep_s: float = Field(5.0, gt=0, description="the worker looks at least this often, bell or no bell")
 
     @field_validator("target_allow", mode="before")
     @classmethod
@@ -87,7 +75,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def pepper_bytes(self) -> bytes:
-        """The pepper, decoded. Raises ValueError when it is not set, so that no key is ever stored under an empty one."""
+        """The pepper, decoded. Raises ValueError when it is not set: no key is ever stored under an empty one."""
         decoded = base64.b64decode(self.pepper.get_secret_value())
         if not decoded:
             raise ValueError("ROADBED_PEPPER is not set: give it base64 of 32 random bytes (`openssl rand -base64 32`)")

@@ -18,10 +18,10 @@ import structlog
 from arq.connections import ArqRedis, RedisSettings, create_pool
 from sqlalchemy import BindParameter, ClauseElement, bindparam
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
-from sqlalchemy.engine.interfaces import Compiled
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from api import json
 from api.problems import Unavailable
@@ -44,10 +44,11 @@ class Prepared:
 
     @cached_property
     def _compiled(self) -> tuple[str, list[str], dict[str, Any], frozenset[str]]:
-        compiled: Compiled = self.statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-        names = list(getattr(compiled, "positiontup", None) or ())
-        literals = dict(compiled.construct_params(_check=False))
-        required = frozenset(name for name, bind in getattr(compiled, "binds", {}).items() if bind.required)
+        compiled = self.statement.compile(dialect=_DIALECT)
+        assert isinstance(compiled, SQLCompiler)
+        names = list(compiled.positiontup or ())
+        literals = {name: bind.effective_value for name, bind in compiled.binds.items()}
+        required = frozenset(name for name, bind in compiled.binds.items() if bind.required)
         return str(compiled), names, literals, required
 
     def bind(self, values: dict[str, Any]) -> tuple[str, list[Any]]:
@@ -234,7 +235,7 @@ class Stores:
         return self._redis
 
     async def ring(self) -> None:
-        """Wake a worker through Redis, where the bell is Redis. A lost ring loses nothing: a sweep finds every due row."""
+        """Wake a worker, where the bell is Redis. A lost ring loses nothing: a sweep finds every due row."""
         if self.settings.bell != "redis":
             return
         try:

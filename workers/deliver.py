@@ -19,7 +19,7 @@ from api import json
 from api.db import wire_id
 from api.problems import Problem
 from api.settings import Settings
-from api.stores import Stores
+from api.stores import WORKER_ROLE, Stores
 from api.webhooks import signing
 from api.webhooks.backoff import DEFAULT_SCHEDULE, Result, judge, next_delay
 from api.webhooks.deliveries import Claimed, Completed, claim, complete, disable, seconds_to_next
@@ -210,18 +210,23 @@ async def listen(settings: Settings, bell: asyncio.Event) -> None:
     """Ring the bell at each NOTIFY, over a connection of its own that is made again whenever it is lost."""
     while True:
         try:
-            connection = await asyncpg.connect(settings.database_url, timeout=5)
-            try:
-                closed = asyncio.Event()
-                connection.add_termination_listener(lambda _: closed.set())
-                await connection.add_listener(BELL_CHANNEL, lambda *_: bell.set())
-                bell.set()
-                await closed.wait()
-            finally:
-                await connection.close(timeout=1)
+            await _listen_once(settings, bell)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
             log.warning("bell_lost", error=repr(error))
         await asyncio.sleep(RETRY_STORE_S)
+
+
+async def _listen_once(settings: Settings, bell: asyncio.Event) -> None:
+    """Until the connection is lost. What was told before it stood is found by ringing once at the start."""
+    lost = asyncio.Event()
+    connection = await asyncpg.connect(settings.database_url, timeout=5, server_settings={"role": WORKER_ROLE})
+    try:
+        connection.add_termination_listener(lambda _: lost.set())
+        await connection.add_listener(BELL_CHANNEL, lambda *_: bell.set())
+        bell.set()
+        await lost.wait()
+    finally:
+        await connection.close(timeout=1)
 
 
 def _opened(sealer: Sealer, sealed: tuple[bytes, ...], context: bytes) -> tuple[signing.SigningKey, ...]:

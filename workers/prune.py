@@ -6,7 +6,7 @@ from api.http.idempotency import expired
 from api.stores import Stores
 
 
-async def prune(context: dict[str, Any]) -> None:
+async def prune(context: dict[Any, Any]) -> None:
     """Hourly: replies that were kept for idempotency keys."""
     stores: Stores = context["stores"]
     async with stores.transaction() as tx:

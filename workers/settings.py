@@ -10,11 +10,14 @@ from typing import Any
 import structlog
 from arq import Worker, cron
 from arq.connections import RedisSettings
+from arq.typing import WorkerCoroutine
 
 from api import json
 from api.settings import Settings
 from api.stores import Stores
 from workers.prune import prune
+
+Context = dict[Any, Any]
 
 log = structlog.get_logger()
 
@@ -40,24 +43,30 @@ async def keep_working(settings: Settings, stores: Stores, bell: asyncio.Event) 
         await asyncio.sleep(RECONNECT_S)
 
 
-async def ring(context: dict[str, Any]) -> None:
+async def ring(context: Context) -> None:
     """The bell of `ROADBED_BELL=redis`. Rings coalesce: they share one job id."""
     context["bell"].set()
 
 
-async def sweep(context: dict[str, Any]) -> None:
+async def sweep(context: Context) -> None:
     """Ring every so often, for whatever a lost ring left."""
     context["bell"].set()
+
+
+def _job(coroutine: Any) -> WorkerCoroutine:
+    """arq's protocol asks for a `__qualname__`, which mypy does not see on functions."""
+    job: WorkerCoroutine = coroutine
+    return job
 
 
 def _worker(settings: Settings, stores: Stores, bell: asyncio.Event) -> Worker:
     redis = RedisSettings.from_dsn(settings.redis_url)
     redis.conn_retries, redis.conn_timeout = 0, 2
     return Worker(
-        functions=[ring],
+        functions=[_job(ring)],
         cron_jobs=[
-            cron(sweep, second={0, 15, 30, 45}, run_at_startup=True, keep_result=0),
-            cron(prune, minute=7, second=0, timeout=JOB_TIMEOUT_S, keep_result=0),
+            cron(_job(sweep), second={0, 15, 30, 45}, run_at_startup=True, keep_result=0),
+            cron(_job(prune), minute=7, second=0, timeout=JOB_TIMEOUT_S, keep_result=0),
         ],
         redis_settings=redis,
         ctx={"bell": bell, "stores": stores},

@@ -53,7 +53,7 @@ class Caller:
 
 
 class Keyring:
-    """Callers that this process has looked up, trusted for `key_cache_s`: no longer, so that a revocation holds at once."""
+    """Callers that this process has looked up. Trusted for `key_cache_s`: a revocation holds within it."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

@@ -11,7 +11,7 @@ from api.db import Base, Stamped, Tenant, identity
 
 
 class Workspace(Stamped, Base):
-    """A team, and the tenant that everything of theirs belongs to. Its sandbox twin is the rows with `livemode` false."""
+    """A team, and the tenant of everything of theirs. Its sandbox twin is the rows with `livemode` false."""
 
     __tablename__ = "workspaces"
 

@@ -10,9 +10,9 @@ import asyncpg
 from sqlalchemy import (
     ColumnElement,
     Delete,
-    FromClause,
     Insert,
     Select,
+    Table,
     Update,
     and_,
     bindparam,
@@ -53,7 +53,7 @@ class Resource:
 
     def __init__(self, shape: Representation) -> None:
         self.shape = shape
-        self.table = shape.table
+        self.table: Table = shape.table
         self.kind = shape.kind
         self.prefix = str(self.table.c.id.info["prefix"])
         self._read = Prepared(self.select())
@@ -96,6 +96,6 @@ class Resource:
         return self.shape.text(), self.table.c.version
 
 
-def insert_owned(table: FromClause, *names: str) -> Insert:
+def insert_owned(table: Any, *names: str) -> Insert:
     """An INSERT of these columns into the transaction's workspace and mode."""
-    return insert(table).values(binds("workspace_id", "livemode", *names))  # type: ignore[arg-type]
+    return insert(table).values(binds("workspace_id", "livemode", *names))

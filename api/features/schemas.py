@@ -92,6 +92,4 @@ class FeatureQuery(PageQuery):
     updated_at_lte: AwareDatetime | None = Field(None, description="RFC 3339.")
     created_at_gte: AwareDatetime | None = Field(None, description="RFC 3339.")
     created_at_lte: AwareDatetime | None = Field(None, description="RFC 3339.")
-    sort: str | None = Field(
-        None, max_length=100, description="created_at, updated_at or title; `-` in front descends."
-    )
+    sort: str | None = Field(None, max_length=100, description="created_at, updated_at, title; `-` in front descends.")

@@ -12,8 +12,8 @@ from sqlalchemy import (
     ColumnCollection,
     ColumnElement,
     DateTime,
-    FromClause,
     Numeric,
+    Table,
     Text,
     Uuid,
     cast,
@@ -37,12 +37,12 @@ class Representation:
     def __init__(
         self,
         model: type[BaseModel],
-        table: FromClause,
+        table: Any,
         kind: str,
         computed: Mapping[str, Expression] | None = None,
     ) -> None:
         self.model = model
-        self.table = table
+        self.table: Table = table
         self.kind = kind
         self._computed = dict(computed or {})
 

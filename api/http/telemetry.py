@@ -1,4 +1,4 @@
-"""The outermost layer: a request id, the clock, HEAD, and the net under every defect. Pure ASGI: it costs next to nothing."""
+"""The outermost layer: a request id, the clock, HEAD, and the net under every defect. Pure ASGI, so nearly free."""
 
 import time
 from typing import TYPE_CHECKING

@@ -76,9 +76,7 @@ class RoadmapShown(Shown):
     livemode: bool
     revision_id: RevisionId | None = Field(description="Null while nothing has been ranked.")
     framework: Framework | None
-    ranking: list[Placed] = Field(
-        max_length=MOST_SHOWN, description="The current ranking, best first: the first 1,000."
-    )
+    ranking: list[Placed] = Field(max_length=MOST_SHOWN, description="Best first: the first 1,000.")
     ranking_total: int
 
 

@@ -10,7 +10,7 @@ from api.http.schema import Shown
 
 @dataclass(frozen=True)
 class EventType:
-    """A kind of event. `data` is the model of what it carries, `example` one such payload, `since` the API's version."""
+    """A kind of event. `data` is the model of what it carries, `example` one such, `since` the release's date."""
 
     name: str
     description: str

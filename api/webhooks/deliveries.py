@@ -42,7 +42,7 @@ from api.webhooks.models import Attempt, Delivery, Endpoint, EndpointSecret, Eve
 
 @dataclass(frozen=True)
 class Claimed:
-    """A delivery to send now. `attempt_id` is the claim; `sealed` are the endpoint's live signing keys, oldest first."""
+    """A delivery to send now. `attempt_id` is the claim; `sealed` are the endpoint's live keys, oldest first."""
 
     workspace_id: UUID
     livemode: bool
@@ -76,7 +76,7 @@ class Completed:
 
 
 # Written out, not a parameter: a generic plan can then use the partial index of what is due.
-_PENDING = literal_column("'pending'")
+_PENDING: ColumnElement[str] = literal_column("'pending'")
 
 
 def _same_row(left: Any, right: Any) -> ColumnElement[bool]:
@@ -268,7 +268,7 @@ _RESUME = Prepared(
 
 
 async def claim(tx: Transaction, most: int, lease_s: float) -> list[Claimed]:
-    """Take up to `most` due deliveries, oldest first, for `lease_s`. Rows that another worker is taking are left to it."""
+    """Take up to `most` due deliveries, oldest first, for `lease_s`. Those that another worker takes are left to it."""
     rows = await tx.all(_CLAIM, most=most, lease_s=lease_s)
     return [Claimed(**{**row, "sealed": row["sealed"] or []}) for row in map(dict, rows)]
 

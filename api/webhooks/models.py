@@ -35,7 +35,7 @@ class Endpoint(Tenant, Stamped, Base):
 
 
 class EndpointSecret(Tenant, Base):
-    """A signing key of an endpoint, sealed. Several may live at once while one is rotated; `expires_at` ends the old."""
+    """A signing key of an endpoint, sealed. Several live at once while one is rotated; `expires_at` ends the old."""
 
     __tablename__ = "endpoint_secrets"
     __table_args__ = (

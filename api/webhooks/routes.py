@@ -80,9 +80,7 @@ async def delete_endpoint(tx: Tx, id: EndpointId, precondition: IfMatch) -> Resp
 
 
 @router.post("/endpoints/{id}/test", **operation("test_endpoint", scope="webhooks:write", returns=DeliveryWithAttempts))
-async def test_endpoint(
-    caller: CallerOf, stores: OpenStores, id: EndpointId, wanted: TestRequest | None = None
-) -> Reply:
+async def post_test(caller: CallerOf, stores: OpenStores, id: EndpointId, wanted: TestRequest | None = None) -> Reply:
     """Send an event type's example through the real path; the answer has the attempt. 202 when it has not ended yet."""
     event_type = (wanted or TestRequest.model_validate({})).event_type
     row = await send_test(stores, caller.scope, id, event_type, stores.settings.delivery_timeout_s + 1)

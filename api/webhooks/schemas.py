@@ -77,9 +77,7 @@ class EventShown(Shown):
 
 
 class EventQuery(PageQuery):
-    type: Annotated[list[str] | None, CommaSeparated] = Field(
-        None, max_length=20, description="One or more, comma separated."
-    )
+    type: Annotated[list[str] | None, CommaSeparated] = Field(None, max_length=20, description="Comma separated.")
 
 
 class AttemptShown(Shown):
