@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from math import ceil
 
 import pytest
 from hypothesis import given
@@ -205,8 +206,11 @@ def test_from_its_break_even_month_on_the_dear_option_has_cost_no_more(first, se
     month = break_even_month(first, second)
     if month is None or not 1 <= month <= 36:
         return
-    whole = -int(-month // 1)
-    assert month_by_month(first, whole, Decimal(0))[0] <= month_by_month(second, whole, Decimal(0))[0]
-    if whole > 1:
-        before = month_by_month(first, whole - 1, Decimal(0))[0] - month_by_month(second, whole - 1, Decimal(0))[0]
-        assert before > 0
+    # The month is rounded to six decimals, which at a million a month is half a unit of money.
+    assert difference(first, second, ceil(month)) <= 1
+    if month > 1:
+        assert difference(first, second, ceil(month) - 1) > -1
+
+
+def difference(first: Option, second: Option, months: int) -> Fraction:
+    return month_by_month(first, months, Decimal(0))[0] - month_by_month(second, months, Decimal(0))[0]
