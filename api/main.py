@@ -15,6 +15,7 @@ from api.features import routes as features
 from api.http import errors
 from api.http.pagination import Cursors
 from api.http.telemetry import Telemetry
+from api.inbox import routes as inbox
 from api.prds import routes as prds
 from api.roadmap import routes as roadmap
 from api.scores import routes as scores
@@ -34,6 +35,7 @@ SLICES = (
     prds.router,
     webhooks.open_router,
     webhooks.router,
+    inbox.router,
 )
 
 
@@ -62,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
         version_1.include_router(router)
     app.include_router(version_1)
     app.include_router(health.router)
+    app.include_router(inbox.receiver)
 
     errors.install(app)
     openapi.install(app)

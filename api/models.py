@@ -4,9 +4,10 @@ from api.accounts import models as accounts
 from api.decisions import models as decisions
 from api.features import models as features
 from api.http import idempotency
+from api.inbox import models as inbox
 from api.prds import models as prds
 from api.roadmap import models as roadmap
 from api.scores import models as scores
 from api.webhooks import models as webhooks
 
-__all__ = ["accounts", "decisions", "features", "idempotency", "prds", "roadmap", "scores", "webhooks"]
+__all__ = ["accounts", "decisions", "features", "idempotency", "inbox", "prds", "roadmap", "scores", "webhooks"]
