@@ -10,11 +10,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from api.db import Base, Tenant, identity, reference
 
-_FEATURE = ForeignKeyConstraint(
-    ["workspace_id", "livemode", "feature_id"],
-    ["features.workspace_id", "features.livemode", "features.id"],
-    ondelete="CASCADE",
-)
+
+def _of_feature() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["workspace_id", "livemode", "feature_id"],
+        ["features.workspace_id", "features.livemode", "features.id"],
+        ondelete="CASCADE",
+    )
 
 
 class Score(Tenant, Base):
@@ -22,7 +24,7 @@ class Score(Tenant, Base):
 
     __tablename__ = "scores"
     __table_args__ = (
-        _FEATURE,
+        _of_feature(),
         Index("ix_scores_feature", "workspace_id", "livemode", "feature_id", "id"),
     )
 
@@ -40,7 +42,7 @@ class LatestScore(Tenant, Base):
     """The newest score of a feature in a framework: narrow, so that a hundred thousand are ranked in one scan."""
 
     __tablename__ = "latest_scores"
-    __table_args__ = (_FEATURE.copy(),)
+    __table_args__ = (_of_feature(),)
 
     framework: Mapped[str] = mapped_column(primary_key=True)
     feature_id: Mapped[UUID] = reference("feat", primary_key=True)
