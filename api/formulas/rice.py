@@ -146,6 +146,8 @@ def off_scale(scale: Scale, impact: Number, confidence: Number) -> list[str]:
 
 def _confidence(value: Number) -> Fraction:
     number = exact(value, "confidence")
+    if 0 <= number.numerator <= number.denominator:
+        return number
     hint = (
         f"For {rounded(number)} % write {rounded(number / 100)}."
         if 1 < number <= 100

@@ -162,6 +162,13 @@ def test_an_option_that_starts_no_dearer_has_broken_even_at_once() -> None:
     assert break_even_month(EMAIL_BUY, EMAIL_BUILD) == 0
 
 
+def test_with_growing_volume_the_first_whole_month_is_told() -> None:
+    # The growing option has cost 10, 21, 33.1, 46.4, 61.1, 77.2, 94.9 and then 114.4.
+    growing = Option("buy", unit_price=1, units_per_month=10, monthly_growth="0.1")
+    assert break_even_month(Option("build", 100), growing) == 8
+    assert break_even_month(Option("build", 10**15), Option("buy", 1, unit_price=1, monthly_growth="0.1")) is None
+
+
 def test_the_crossover_volume_costs_the_same_either_way() -> None:
     volume = crossover_volume(EMAIL_BUILD, EMAIL_BUY, 24)
     assert compare([Option("buy", unit_price="0.001", units_per_month=volume)], 24)[0].total == 150_000

@@ -77,6 +77,11 @@ def test_a_cost_flips_in_its_own_direction() -> None:
     ]
 
 
+def test_a_rating_that_only_ties_at_the_end_of_the_scale_is_no_flip() -> None:
+    told = sensitivity([Criterion("x", 1)], ["a", "b"], {"a": {"x": 4}, "b": {"x": 0}})
+    assert told.flips == [Flip("b", "x", Decimal(0), Decimal(4), "b")]
+
+
 def test_a_tie_has_no_leader_and_nothing_to_flip() -> None:
     ratings = {"a": {"x": 4}, "b": {"x": 4}, "c": {"x": 1}}
     told = evaluate([Criterion("x", 1)], ["a", "b", "c"], ratings)
