@@ -90,7 +90,7 @@ def test_a_right_table_has_nothing_to_report() -> None:
 
 
 def test_status_labels_description_id_and_unknown_columns_are_kept() -> None:
-    told = read_features('Key,Summary,Status,Labels,Notes,Team\nRB-1,Search,Done,"a, b;a",fast,Core\n')
+    told = read_features('Key,Summary,Status,Labels,Notes,Team,Sprint\nRB-1,Search,Done,"a, b;a",fast,Core,\n')
     (one,) = told.features
     assert (one.external_id, one.title, one.status, one.labels) == ("RB-1", "Search", "Done", ("a", "b"))
     assert (one.description, one.extra) == ("fast", {"Team": "Core"})
@@ -139,7 +139,7 @@ def test_a_percentage_where_a_count_belongs_is_skipped() -> None:
         ("Confidence", ["0.8", "1"], ["0.8", "1"]),
         ("Confidence (%)", ["0.8", "1"], ["0.8", "1"]),
         ("Confidence", ["80%", "0.5"], ["0.8", "0.5"]),
-        ("Confidence", ["80", "0.5"], ["0.8", "0.5"]),
+        ("Confidence", ["80", "0.5", "1"], ["0.8", "0.5", "1"]),
     ],
 )
 def test_whether_a_confidence_is_a_percentage_shows_in_its_column(header, cells, shares) -> None:
