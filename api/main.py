@@ -11,6 +11,7 @@ from api import health, openapi
 from api.accounts import routes as accounts
 from api.accounts.auth import Keyring
 from api.decisions import routes as decisions
+from api.docs import routes as docs
 from api.features import routes as features
 from api.http import errors
 from api.http.pagination import Cursors
@@ -65,9 +66,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(version_1)
     app.include_router(health.router)
     app.include_router(inbox.receiver)
+    app.include_router(docs.router)
 
     errors.install(app)
     openapi.install(app)
+    docs.install(app)
     app.add_middleware(Telemetry)
     return app
 

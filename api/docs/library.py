@@ -1,0 +1,96 @@
+"""Everything that is served under /docs, rendered once: bytes, their compressed form, and their ETag."""
+
+import gzip
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from api.docs.frame import framed, framed_reference, guides, within
+from api.docs.pages import Page, read_pages
+from api.docs.reference import Reference
+
+_STATIC = Path(__file__).resolve().parent / "static"
+_KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_FOR_A_WHILE = "public, max-age=300"
+_FOR_EVER = "public, max-age=31536000, immutable"  # its address changes with its content
+
+
+@dataclass(frozen=True)
+class Document:
+    """A body to serve. `etag` is strong and in quotes; the compressed form has one of its own."""
+
+    content: bytes
+    compressed: bytes
+    media_type: str
+    etag: str
+    cache_control: str = _FOR_A_WHILE
+
+    @classmethod
+    def of(cls, content: str | bytes, media_type: str, cache_control: str = _FOR_A_WHILE) -> "Document":
+        raw = content.encode() if isinstance(content, str) else content
+        digest = hashlib.sha256(raw).hexdigest()[:24]
+        return cls(raw, gzip.compress(raw, 6, mtime=0), media_type, digest, cache_control)
+
+
+class Library:
+    """The documents by path. They are rendered at the first look, once: a process that serves no page does no work."""
+
+    def __init__(self, contract: Callable[[], dict[str, Any]], base_url: str) -> None:
+        self._contract = contract
+        self._base_url = base_url
+        self._lock = threading.Lock()
+        self._documents: dict[str, Document] | None = None
+
+    @property
+    def ready(self) -> bool:
+        return self._documents is not None
+
+    def documents(self) -> dict[str, Document]:
+        """All of them. The first call takes some tenths of a second."""
+        with self._lock:
+            if self._documents is None:
+                self._documents = render(self._contract(), self._base_url)
+            return self._documents
+
+
+def render(contract: dict[str, Any], base_url: str) -> dict[str, Document]:
+    """Every page, its Markdown, the reference, the style and script, and /llms.txt, by path."""
+    pages = read_pages()
+    assets, documents = _assets()
+    for page in pages.values():
+        documents[page.path] = Document.of(framed(page, pages, assets), "text/html")
+        documents[f"/docs/{page.name}.md"] = Document.of(page.source, "text/markdown")
+    reference = Reference(contract, base_url)
+    whole = framed_reference(reference.html(), reference.entries(), assets)
+    documents["/docs/api"] = Document.of(whole, "text/html")
+    documents["/llms.txt"] = Document.of(_llms(pages, base_url), "text/plain")
+    return documents
+
+
+def _assets() -> tuple[dict[str, str], dict[str, Document]]:
+    """The addresses of what pages load, by file name, and the files themselves."""
+    addresses: dict[str, str] = {}
+    documents: dict[str, Document] = {}
+    for path in sorted(_STATIC.iterdir()):
+        if path.suffix not in _KINDS:
+            continue
+        document = Document.of(path.read_bytes(), _KINDS[path.suffix], _FOR_EVER)
+        addresses[path.name] = f"/docs/static/{path.stem}.{document.etag[:8]}{path.suffix}"
+        documents[addresses[path.name]] = document
+    return addresses, documents
+
+
+def _llms(pages: dict[str, Page], base_url: str) -> str:
+    """The index for language models (llmstxt.org): what there is, one line each, as Markdown."""
+    index = pages["index"]
+    sections = {"Guides": guides(pages), "Errors": within(pages, "errors"), "Decisions": within(pages, "decisions")}
+    lines = [f"# {index.title}", "", f"> {index.summary}", ""]
+    lines += ["## API", "", f"- [OpenAPI document]({base_url}/openapi.json): every operation and webhook", ""]
+    for title, members in sections.items():
+        lines += [f"## {title}", ""]
+        lines += [f"- [{page.title}]({base_url}/docs/{page.name}.md): {page.summary}" for page in members]
+        lines += [""]
+    return "\n".join(lines)
