@@ -17,12 +17,14 @@ from api.http import errors
 from api.http.pagination import Cursors
 from api.http.telemetry import Telemetry
 from api.inbox import routes as inbox
+from api.operations import routes as operations
 from api.prds import routes as prds
 from api.roadmap import routes as roadmap
 from api.scores import routes as scores
 from api.settings import Settings
 from api.stores import Stores
 from api.webhooks import routes as webhooks
+from api.webhooks.finished import tell_finished
 from api.webhooks.sealing import Sealer
 from api.webhooks.subscribe import target_policy
 
@@ -37,6 +39,7 @@ SLICES = (
     webhooks.open_router,
     webhooks.router,
     inbox.router,
+    operations.router,
 )
 
 
@@ -53,12 +56,13 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         await app.state.stores.close()
 
-    app = FastAPI(title="Roadbed", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Roadbed", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.settings = settings
     app.state.keyring = Keyring(settings.key_cache_s)
     app.state.cursors = Cursors(settings.pepper_bytes)
     app.state.sealer = Sealer.from_setting(settings.sealing_keys.get_secret_value())
     app.state.target_policy = target_policy(settings)
+    app.state.tell_finished = tell_finished
 
     version_1 = APIRouter(prefix="/v1")
     for router in SLICES:

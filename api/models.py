@@ -5,9 +5,21 @@ from api.decisions import models as decisions
 from api.features import models as features
 from api.http import idempotency
 from api.inbox import models as inbox
+from api.operations import models as operations
 from api.prds import models as prds
 from api.roadmap import models as roadmap
 from api.scores import models as scores
 from api.webhooks import models as webhooks
 
-__all__ = ["accounts", "decisions", "features", "idempotency", "inbox", "prds", "roadmap", "scores", "webhooks"]
+__all__ = [
+    "accounts",
+    "decisions",
+    "features",
+    "idempotency",
+    "inbox",
+    "operations",
+    "prds",
+    "roadmap",
+    "scores",
+    "webhooks",
+]

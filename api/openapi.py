@@ -14,7 +14,6 @@ from pydantic.json_schema import models_json_schema
 
 from api import json
 from api.accounts.scopes import EVERY_SCOPE
-from api.http.errors import AllowedMethods
 from api.http.reply import Reply
 from api.problems import every_problem
 from api.webhooks.catalogue import every_type
@@ -37,17 +36,14 @@ _TAGS = {
     "decisions": "Options, criteria, ratings, and what was chosen.",
     "prds": "What is to be built and why.",
     "webhooks": "Endpoints, events and deliveries.",
+    "operations": "Long work, and how far it is.",
 }
 
 
 def install(app: FastAPI) -> None:
-    """Serve the document, and let 405 and OPTIONS answer from it."""
+    """Serve the document."""
     document = build(app)
     text = json.dump(document)
-    methods = {
-        path: [method.upper() for method in item if method in _METHODS] for path, item in _plain_paths(app).items()
-    }
-    app.state.allowed_methods = AllowedMethods(methods)
 
     async def openapi_json(request: Request) -> Reply:
         return Reply(text)
@@ -87,10 +83,6 @@ def build(app: FastAPI) -> dict[str, Any]:
     _rename(document)
     _collapse_nullable(document["components"]["schemas"])
     return document
-
-
-def _plain_paths(app: FastAPI) -> dict[str, Any]:
-    return dict(get_openapi(title="-", version="-", routes=app.routes)["paths"])
 
 
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -6,11 +6,14 @@ import signal
 
 import structlog
 
+from api.bells import listen as hear
+from api.operations.start import CHANNEL
 from api.settings import Settings
 from api.stores import WORKER_ROLE, open_stores
 from api.webhooks.sealing import Sealer
 from api.webhooks.subscribe import target_policy
 from workers.deliver import Courier, listen
+from workers.operations import Operator
 from workers.sender import Sender
 from workers.settings import keep_working
 
@@ -21,14 +24,24 @@ async def run_worker(settings: Settings, stop: asyncio.Event | None = None) -> N
     """Work until SIGTERM or SIGINT, or until `stop` is set; what is under way is finished and recorded first."""
     stop = stop or _stopped_by_signals()
     sealer = Sealer.from_setting(settings.sealing_keys.get_secret_value())
-    async with open_stores(settings, role=WORKER_ROLE) as stores, Sender(target_policy(settings)) as sender:
+    async with (
+        open_stores(settings, role=WORKER_ROLE) as stores,
+        open_stores(settings) as app_stores,
+        Sender(target_policy(settings)) as sender,
+    ):
         courier = Courier(stores, sender, sealer)
-        beside = [asyncio.create_task(keep_working(settings, stores, courier.bell))]
+        operator = Operator(stores, app_stores)
+        beside = [
+            asyncio.create_task(keep_working(settings, stores, _Chime(courier.bell, operator.bell))),
+            asyncio.create_task(operator.run(stop)),
+        ]
         if settings.bell == "notify":
             beside.append(asyncio.create_task(listen(settings, courier.bell)))
+            beside.append(asyncio.create_task(hear(settings, WORKER_ROLE, CHANNEL, lambda _: operator.bell.set())))
         log.info("worker_started", bell=settings.bell)
         try:
             await courier.run(stop)
+            await beside[1]
         finally:
             for task in beside:
                 task.cancel()
@@ -36,6 +49,18 @@ async def run_worker(settings: Settings, stop: asyncio.Event | None = None) -> N
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
     log.info("worker_stopped")
+
+
+class _Chime(asyncio.Event):
+    """Redis has one bell for all: whoever rings it rings each."""
+
+    def __init__(self, *bells: asyncio.Event) -> None:
+        super().__init__()
+        self._bells = bells
+
+    def set(self) -> None:
+        for bell in self._bells:
+            bell.set()
 
 
 def _stopped_by_signals() -> asyncio.Event:

@@ -17,6 +17,8 @@ Scope = Literal[
     "imports:write",
     "webhooks:read",
     "webhooks:write",
+    "operations:read",
+    "operations:write",
     "keys:admin",
 ]
 EVERY_SCOPE: tuple[str, ...] = get_args(Scope)
