@@ -307,6 +307,9 @@ def _as_problems() -> Any:
         log.error("database_busy", error=repr(error))
         raise Unavailable("The database was busy for too long. Send the request again in a second.") from error
     except DBAPIError as error:
-        if isinstance(error.orig, Exception) and error.connection_invalidated:
+        # While a connection is made SQLAlchemy wraps the driver's error ("in recovery mode") in two of its own.
+        cause = error.orig.__cause__ if error.orig is not None else None
+        if error.connection_invalidated or isinstance(cause, (*_GONE, *_REFUSED)):
+            log.error("database_unavailable", error=repr(cause or error.orig))
             raise Unavailable("The database does not answer. Send the request again in a second.") from error
         raise
