@@ -169,7 +169,8 @@ def sensitivity(
     if len(order) < 2 or totals[order[0]] == totals[order[1]]:
         return Sensitivity([], [], None)
     flips = _flips(matrix, order, totals)
-    return Sensitivity([_crossover(matrix, name, order) for name in matrix.weights], flips, flips[0] if flips else None)
+    crossovers = [_crossover(matrix, name, order, totals) for name in matrix.weights]
+    return Sensitivity(crossovers, flips, flips[0] if flips else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,16 +249,15 @@ def _dominated(options: Sequence[str], worth: dict[str, dict[str, Fraction]]) ->
     ]
 
 
-def _crossover(matrix: _Matrix, name: str, order: list[str]) -> Crossover:
+def _crossover(matrix: _Matrix, name: str, order: list[str], totals: dict[str, Fraction]) -> Crossover:
     """With weight w on this criterion, the lead over a rival is the line w·own + (1 − w)·rest."""
     leader, weight = order[0], matrix.weights[name]
     crossings = []
     for rival in (
         order[1:] if weight < 1 else []
     ):  # With everything on one criterion, the others have no shares to rescale.
-        gaps = {key: matrix.worth[leader][key] - matrix.worth[rival][key] for key in matrix.weights}
-        own = gaps.pop(name)
-        rest = sum((matrix.weights[key] * gap for key, gap in gaps.items()), Fraction(0)) / (1 - weight)
+        own = matrix.worth[leader][name] - matrix.worth[rival][name]
+        rest = (totals[leader] - totals[rival] - weight * own) / (1 - weight)
         if rest != own and 0 < rest / (rest - own) < 1:
             crossings.append((rest / (rest - own), rival))
     below = max((one for one in crossings if one[0] < weight), key=lambda one: one[0], default=None)
