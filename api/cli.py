@@ -84,6 +84,16 @@ def openapi(
         typer.echo(text)
 
 
+@app.command()
+def docs() -> None:
+    """Write the tables of docs/ that follow from the code: settings and error codes."""
+    import api.main  # noqa: F401, PLC0415 - each slice defines its own problems
+    from api.docs.tables import write  # noqa: PLC0415
+
+    changed = write()
+    typer.echo("\n".join(f"Wrote {path}." for path in changed) or "Nothing to write.")
+
+
 def main() -> None:
     app()
 

@@ -53,9 +53,10 @@ def framed_reference(body: str, entries: list[Entry], assets: dict[str, str]) ->
 
 
 def _entry(entry: Entry) -> str:
-    method = f'<b class="method {entry.method}">{entry.method}</b> ' if entry.method else ""
+    method = f'<b class="method {entry.method}">{entry.method}</b>' if entry.method else ""
     words = escape(f"{entry.method} {entry.label} {entry.anchor.replace('_', ' ')}".lower())
-    return f'<li data-words="{words}"><a href="#{escape(entry.anchor)}">{method}{escape(entry.label)}</a></li>'
+    link = f'<a href="#{escape(entry.anchor)}">{method}<span>{escape(entry.label)}</span></a>'
+    return f'<li data-words="{words}">{link}</li>'
 
 
 def _menu(page: Page, pages: dict[str, Page]) -> str:

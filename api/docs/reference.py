@@ -46,7 +46,7 @@ class Reference:
 
     def html(self) -> str:
         groups = "".join(
-            f'<h2 id="tag-{escape(tag)}">{escape(tag.capitalize())}</h2>{inline(text)}'
+            f'<h2 id="tag-{escape(tag)}">{escape(_title(tag))}</h2><p>{inline(text)}</p>'
             + "".join(self._operation(operation) for operation in operations)
             for tag, text, operations in self._by_tag()
         )
@@ -65,7 +65,7 @@ class Reference:
     def entries(self) -> list[Entry]:
         """The side navigation, in the order of the page."""
         operations = [
-            Entry(tag.capitalize(), operation.anchor, operation.path, operation.method)
+            Entry(_title(tag), operation.anchor, operation.path, operation.method)
             for tag, _, operations in self._by_tag()
             for operation in operations
         ]
@@ -145,18 +145,22 @@ class Reference:
         return f"<h4>Body{optional}</h4>{told}{self._fields(schema, 0)}"
 
     def _answers(self, spec: dict[str, Any]) -> str:
-        rows = "".join(
-            self._answer(status, self._schemas.resolve(answer)) for status, answer in sorted(spec["responses"].items())
-        )
-        return f'<h4>Answers</h4><ul class="fields answers">{rows}</ul>'
+        """Each success in a line, and in one more the statuses of what may go wrong."""
+        answers = sorted((status, self._schemas.resolve(answer)) for status, answer in spec["responses"].items())
+        fine = "".join(self._answer(status, answer) for status, answer in answers if status < "4")
+        codes = " ".join(f"<code>{escape(status)}</code>" for status, _ in answers if status >= "4")
+        wrong = f'<li>{codes} {_PROBLEM_LINK}, told by its <a href="/docs/errors">code</a></li>' if codes else ""
+        return f'<h4>Answers</h4><ul class="fields answers">{fine}{wrong}</ul>'
 
     def _answer(self, status: str, answer: dict[str, Any]) -> str:
         content = answer.get("content", {})
         schema = next((one["schema"] for one in content.values() if "schema" in one), None)
         shown = f" {self._kind(schema)}" if schema else ""
-        headers = [f"<code>{escape(name)}</code>" for name in answer.get("headers", {})]
-        sent = f"<p>with {', '.join(headers)}</p>" if headers else ""
-        return f"<li><code>{escape(status)}</code>{shown} {inline(answer.get('description', ''))}{sent}</li>"
+        told = answer.get("description", "")
+        told = "" if told == "Successful Response" else f" {inline(told)}"  # FastAPI's own words say nothing
+        headers = ", ".join(f"<code>{escape(name)}</code>" for name in answer.get("headers", {}))
+        sent = f"<p>with {headers}</p>" if headers else ""
+        return f"<li><code>{escape(status)}</code>{shown}{told}{sent}</li>"
 
     def _curl(self, operation: Operation, parameters: list[dict[str, Any]]) -> str:
         path, query = operation.path, []
@@ -288,6 +292,8 @@ _BOUNDS = {
     "minItems": "at least {} items",
     "maxItems": "at most {} items",
 }
+_PROBLEM_LINK = '<a href="#schema-Problem">Problem</a>'
+_TITLES = {"prds": "PRDs", "mcp": "MCP"}
 _KEY_FIELD = (
     '<p class="key"><label>Your key, for the examples below: <input id="key" type="text" autocomplete="off" '
     f'spellcheck="false" placeholder="{PLACEHOLDER}"></label> <small>It stays in this page.</small></p>'
@@ -301,6 +307,10 @@ def _name_of(schema: Schema) -> str:
 
 def _link(anchor: str) -> str:
     return f'<a class="anchor" href="#{escape(anchor)}" aria-label="Link to this part">#</a>'
+
+
+def _title(tag: str) -> str:
+    return _TITLES.get(tag, tag.capitalize())
 
 
 def _words(operation_id: str) -> str:
