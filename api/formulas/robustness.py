@@ -38,8 +38,8 @@ def win_probabilities(
 
     >>> worth = {"build": {"value": 9, "speed": 2}, "buy": {"value": 5, "speed": 6}}
     >>> told = win_probabilities({"value": "0.6", "speed": "0.4"}, worth, seed=1)
-    >>> told["build"] + told["buy"], Decimal("0.7") < told["build"] < Decimal("0.9")
-    (Decimal('1'), True)
+    >>> sum(told.values()) == 1, Decimal("0.7") < told["build"] < Decimal("0.9")
+    (True, True)
     """
     names = [name for name, weight in weights.items() if exact(weight, f"weights.{name}") > 0]
     if not names or not worth:

@@ -52,7 +52,7 @@ def monthly_rate(cost: Number, people: Number, duration: Number, unit: Unit = "m
     """What one person-month costs, when so many people for so long cost so much.
 
     >>> monthly_rate(450_000, 3, 6), round(monthly_rate(20_000, 1, 2, "weeks"))
-    (Decimal('25000'), Decimal('43333'))
+    (Decimal('25000'), 43333)
     """
     count = within(people, "people", 0, 10**6, above_low=True)
     months = _months(duration, unit, "duration")
