@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from api import json
-from api.problems import Unavailable
+from api.problems import Internal, Unavailable
 from api.settings import Settings
 
 log = structlog.get_logger()
@@ -32,7 +32,13 @@ log = structlog.get_logger()
 APP_ROLE = "roadbed_app"
 WORKER_ROLE = "roadbed_worker"
 _DIALECT = asyncpg_dialect.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-_GONE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, OSError)
+_GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InternalClientError,  # a connection that was lost between two statements says so in this way
+    OSError,
+)
 _REFUSED = (asyncpg.TooManyConnectionsError, asyncpg.DiskFullError, asyncpg.OutOfMemoryError)
 
 
@@ -138,10 +144,16 @@ class Transaction:
         self._rings = True
 
     async def commit(self) -> None:
-        """Make it last. When the answer is lost with the connection, nobody knows: the caller gets Unavailable."""
+        """Make it last. When the answer is lost with the connection, nobody knows: the caller gets Unavailable.
+
+        Raises Internal when a statement had failed and somebody went on as if it had not.
+        """
         if self._driver is not None:
-            await self._call("execute", "COMMIT", [])
+            told = await self._call("execute", "COMMIT", [])
             await self._release()
+            if told != "COMMIT":
+                # Postgres answers a COMMIT after a failed statement with ROLLBACK, and calls that no error.
+                raise Internal("The transaction was rolled back.")
         if self._rings:
             self._rings = False
             await self._ring()
