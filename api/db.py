@@ -116,7 +116,7 @@ class WireId:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
-            self._parse, serialization=core_schema.plain_serializer_function_ser_schema(self._show)
+            self._parse, serialization=core_schema.plain_serializer_function_ser_schema(self._show, when_used="json")
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:

@@ -1,42 +1,56 @@
-"""The outbox: an event and its deliveries, written in the transaction of the change that they tell of."""
+"""The outbox: events and their deliveries, written in the transaction of the change that they tell of."""
 
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, case, func, insert, literal, literal_column, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import text
 
 from api import json
-from api.accounts.tenancy import insert_owned, owned
 from api.db import uuid7, wire_id
 from api.stores import Prepared, Transaction
 from api.webhooks.catalogue import EventType
-from api.webhooks.models import Delivery, Endpoint, Event
 
 MOST_BODY_BYTES = 20_000
 BELL_CHANNEL = "roadbed_due"
+# Every snapshot begins with its resource's id: what an endpoint that wants order within an entity goes by.
+_SUBJECT = re.compile(r'\{"id"\s*:\s*"([a-z]+_[0-9a-z]{26})"')
+_KEPT_WHEN_THIN = ("id", "object", "version", "changed")
 
-_event = insert_owned(Event.__table__, "id", "type", "body").returning(Event.id).cte("event")
-_wanting = select(
-    Endpoint.workspace_id,
-    Endpoint.livemode,
-    literal_column("event.id"),
-    Endpoint.id,
-    case((Endpoint.enabled, "pending"), else_="held"),
-).select_from(Endpoint.__table__.join(_event, literal(True)))
+# Events, one delivery for each endpoint that wants it, and the bell, in one statement however many there are. A NOTIFY
+# is sent by Postgres at the commit, and only then.
+_EMIT = """
+WITH event AS (
+    INSERT INTO events (workspace_id, livemode, id, type, body, trace_id)
+    SELECT CAST(:workspace_id AS uuid), CAST(:livemode AS boolean), given.id, :type, given.body, :trace_id
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:bodies AS text[])) AS given (id, body)
+), due AS (
+    INSERT INTO deliveries (workspace_id, livemode, event_id, endpoint_id, status, order_key)
+    SELECT endpoint.workspace_id, endpoint.livemode, given.id, endpoint.id, {status},
+           CASE endpoint.ordering WHEN 'entity' THEN given.subject WHEN 'endpoint' THEN '' END
+    FROM endpoints AS endpoint
+    CROSS JOIN unnest(CAST(:ids AS uuid[]), CAST(:snapshots AS text[]), CAST(:subjects AS text[]))
+        WITH ORDINALITY AS given (id, snapshot, subject, number)
+    WHERE endpoint.workspace_id = :workspace_id AND endpoint.livemode = :livemode AND {wanted}
+    ORDER BY given.number
+    RETURNING id
+)
+SELECT count(*), min(id::text), CASE WHEN count(*) > 0 THEN pg_notify('{channel}', '') END FROM due"""
 
-
-def _emit_to(*conditions: object) -> Prepared:
-    """Event, deliveries and bell in one statement. A NOTIFY is sent by Postgres at commit, and only then."""
-    wanting = _wanting.where(owned(Endpoint), *conditions)  # type: ignore[arg-type]
-    columns = ["workspace_id", "livemode", "event_id", "endpoint_id", "status"]
-    due = insert(Delivery).from_select(columns, wanting).returning(Delivery.id).cte("due")
-    rung = case((func.count() > 0, func.pg_notify(BELL_CHANNEL, "")))
-    return Prepared(select(func.count(), func.min(due.c.id.cast(Text)), rung).select_from(due))
-
-
-_EMIT = _emit_to(Endpoint.event_types.overlap(bindparam("patterns", type_=ARRAY(Text))))
-_EMIT_TO_ONE = _emit_to(Endpoint.id == bindparam("endpoint_id"))
+_TO_ALL = Prepared(
+    text(
+        _EMIT.format(
+            channel=BELL_CHANNEL,
+            status="CASE WHEN endpoint.enabled THEN 'pending' ELSE 'held' END",
+            wanted="endpoint.event_types && CAST(:patterns AS text[]) AND "
+            "CASE WHEN endpoint.condition IS NULL THEN true "
+            "ELSE roadbed_matches(endpoint.condition, given.snapshot) END",
+        )
+    )
+)
+# Also to a disabled endpoint: that is how it is tried.
+_TO_ONE = Prepared(text(_EMIT.format(channel=BELL_CHANNEL, status="'pending'", wanted="endpoint.id = :endpoint_id")))
 
 
 async def emit(tx: Transaction, event_type: EventType, data: str) -> UUID:
@@ -44,23 +58,36 @@ async def emit(tx: Transaction, event_type: EventType, data: str) -> UUID:
 
     Past 20 kB the snapshot is cut to its id, object and version (`"thin": true`): the receiver reads the rest.
     """
-    event_id = uuid7()
-    body = event_body(tx, event_id, event_type, data)
-    row = await tx.first(_EMIT, id=event_id, type=event_type.name, body=body, patterns=event_type.patterns)
+    [event_id] = await emit_many(tx, event_type, [data])
+    return event_id
+
+
+async def emit_many(tx: Transaction, event_type: EventType, snapshots: Sequence[str]) -> list[UUID]:
+    """What `emit` does for one snapshot, for all of these in one statement. Gives the events' ids."""
+    if not snapshots:
+        return []
+    values = _values(tx, event_type, snapshots)
+    row = await tx.first(_TO_ALL, **values, patterns=event_type.patterns)
     if row is not None and row[0]:
         tx.ring_on_commit()
-    return event_id
+    ids: list[UUID] = values["ids"]  # type: ignore[assignment]
+    return ids
 
 
 async def emit_to_one(tx: Transaction, event_type: EventType, data: str, endpoint_id: UUID) -> UUID:
     """Write the event for this endpoint alone, whatever it subscribes to. Gives the delivery's id."""
-    event_id = uuid7()
-    body = event_body(tx, event_id, event_type, data)
-    row = await tx.first(_EMIT_TO_ONE, id=event_id, type=event_type.name, body=body, endpoint_id=endpoint_id)
+    row = await tx.first(_TO_ONE, **_values(tx, event_type, [data]), endpoint_id=endpoint_id)
     assert row is not None
     assert row[1] is not None
     tx.ring_on_commit()
     return UUID(row[1])
+
+
+def thin(body: str) -> str:
+    """The body with its data cut to what names it: id, object, version, and the names of what changed."""
+    event = json.load(body)
+    kept = {name: value for name, value in event["data"].items() if name in _KEPT_WHEN_THIN}
+    return json.dump(event | {"data": kept | {"thin": True}})
 
 
 def event_body(tx: Transaction, event_id: UUID, event_type: EventType, data: str) -> str:
@@ -76,7 +103,16 @@ def event_body(tx: Transaction, event_id: UUID, event_type: EventType, data: str
         }
     )
     body = f'{head[:-1]},"data":{data}}}'
-    if len(body.encode()) <= MOST_BODY_BYTES:
-        return body
-    kept = {name: value for name, value in json.load(data).items() if name in ("id", "object", "version")}
-    return f'{head[:-1]},"data":{json.dump(kept | {"thin": True})}}}'
+    return body if len(body.encode()) <= MOST_BODY_BYTES else thin(body)
+
+
+def _values(tx: Transaction, event_type: EventType, snapshots: Sequence[str]) -> dict[str, object]:
+    ids = [uuid7() for _ in snapshots]
+    return {
+        "type": event_type.name,
+        "trace_id": tx.trace_id,
+        "ids": ids,
+        "bodies": [event_body(tx, id_, event_type, data) for id_, data in zip(ids, snapshots, strict=True)],
+        "snapshots": list(snapshots),
+        "subjects": [match[1] if (match := _SUBJECT.match(data)) else None for data in snapshots],
+    }
