@@ -4,14 +4,26 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from api import json
 from api.accounts.auth import WorkspaceRoute
 from api.db import wire_id
-from api.features.schemas import FeatureCreate, FeatureId, FeaturePatch, FeatureQuery, FeatureShown
+from api.features.batch import write_batch, write_external
+from api.features.schemas import (
+    BatchShown,
+    FeatureBatch,
+    FeatureContent,
+    FeatureCreate,
+    FeatureId,
+    FeaturePatch,
+    FeatureQuery,
+    FeatureShown,
+)
 from api.features.write import FEATURE, create, delete, revise
 from api.http.etags import IfMatch, fresh
 from api.http.pagination import Listing
-from api.http.reply import Reply, created, no_content, one
+from api.http.reply import Reply, computed, created, no_content, one
 from api.http.route import Tx, operation
+from api.http.schema import ExternalId, Slug
 
 _FEATURES = Listing(
     FEATURE.shape,
@@ -35,6 +47,32 @@ async def create_feature(tx: Tx, feature: FeatureCreate) -> Reply:
     """Make a feature."""
     feature_id, row = await create(tx, feature)
     return created(row["json"], f"/v1/features/{wire_id('feat', feature_id)}", row["version"])
+
+
+@router.post("/features/batch", **operation("write_features", scope="features:write", returns=BatchShown))
+async def write_features(tx: Tx, batch: FeatureBatch) -> Reply:
+    """Make up to 1,000 features, or update those whose `source` and `external_id` are given, at once.
+
+    All or nothing (200) unless `atomic` is false: then 207, with a result for each item.
+    """
+    return computed(await write_batch(tx, batch), 200 if batch.atomic else 207)
+
+
+@router.put(
+    "/features/external/{source}/{external_id:path}",
+    **operation("upsert_feature", scope="features:write", returns=FeatureShown),
+)
+async def upsert_feature(
+    tx: Tx, source: Slug, external_id: ExternalId, content: FeatureContent, precondition: IfMatch
+) -> Reply:
+    """Create the feature of this name in another tool (201), or update what the body gives (200).
+
+    Sent again it changes nothing, so an integration needs to keep no ids of ours.
+    """
+    is_new, text, version = await write_external(tx, source, external_id, content, precondition)
+    if not is_new:
+        return one(text, version)
+    return created(text, f"/v1/features/{json.load(text)['id']}", version)
 
 
 @router.get("/features", **operation("list_features", scope="features:read", returns=FeatureShown, many=True))

@@ -3,7 +3,15 @@
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import (
+    AwareDatetime,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from api.db import WireId
@@ -22,14 +30,15 @@ from api.http.schema import (
     Title,
     Version,
 )
+from api.problems import Pointer
 
 FeatureId = Annotated[UUID, WireId("feat")]
 Status = Literal["idea", "candidate", "planned", "in_progress", "shipped", "dropped"]
 Bucket = Literal["product", "technical", "innovation"]
 
 
-class FeatureCreate(Body):
-    """Something that may be built."""
+class FeatureContent(Body):
+    """A feature but for its name in another tool, which is in the path. What is left out of an update stays."""
 
     title: Title = Field(examples=["Real-time collaboration"])
     description: Prose | None = Field(None, examples=["People see each other's cursors and edits as they happen."])
@@ -37,17 +46,83 @@ class FeatureCreate(Body):
     bucket: Bucket = Field("product", description="Which share of the 70/20/10 rule it draws on.")
     labels: list[Label] = Field(default_factory=list, max_length=50, examples=[["collaboration"]])
     metadata: Metadata = Field(default_factory=dict, description="Your own data, up to 16 KiB of JSON.")
+    depends_on: list[FeatureId] = Field(default_factory=list, max_length=100, description="Features that come first.")
+
+
+class FeatureCreate(FeatureContent):
+    """Something that may be built."""
+
     external_id: ExternalId | None = Field(
         None, description="Its id in the tool named by `source`.", examples=["PROJ-42"]
     )
     source: Slug | None = Field(None, description="The tool that `external_id` belongs to.", examples=["jira"])
-    depends_on: list[FeatureId] = Field(default_factory=list, max_length=100, description="Features that come first.")
 
     @model_validator(mode="after")
     def _name_elsewhere_is_whole(self) -> Self:
         if (self.external_id is None) != (self.source is None):
             raise PydanticCustomError("incomplete", "external_id and source go together")
         return self
+
+
+class Refused:
+    """An item of a batch that is not valid, with why."""
+
+    def __init__(self, error: ValidationError) -> None:
+        self.errors = tuple(
+            Pointer(str(one["type"]), str(one["msg"]), "field", "".join(f"/{part}" for part in one["loc"]))
+            for one in error.errors(include_url=False, include_context=False, include_input=False)[:20]
+        )
+
+
+class FeatureBatch(Body):
+    """Features to make, or to update where `source` and `external_id` name one that is there."""
+
+    atomic: bool = Field(True, description="All or nothing. Otherwise each item succeeds or fails by itself (207).")
+    items: list[FeatureCreate] = Field(min_length=1, max_length=1000)
+
+    @field_validator("items", mode="wrap")
+    @classmethod
+    def _each_by_itself(cls, items: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        """Unless all or nothing is asked for, an item that is not valid is `Refused` and the others go on."""
+        if info.data.get("atomic", True) or not isinstance(items, list) or not 1 <= len(items) <= 1000:
+            return handler(items)
+        return [_item(value) for value in items]
+
+
+def _item(value: Any) -> FeatureCreate | Refused:
+    try:
+        return FeatureCreate.model_validate(value)
+    except ValidationError as error:
+        return Refused(error)
+
+
+class BatchProblem(Shown):
+    code: str
+    detail: str
+    errors: list[dict[str, Any]] = Field(max_length=20)
+
+
+class BatchResult(Shown):
+    """What became of one item."""
+
+    status: int = Field(description="201 created, 200 updated or unchanged, 400 refused.")
+    outcome: Literal["created", "updated", "unchanged", "refused"]
+    id: FeatureId | None
+    version: int | None
+    external_id: str | None
+    source: str | None
+    problem: BatchProblem | None
+
+
+class BatchShown(Shown):
+    """One result for each item, in the order of the items."""
+
+    object: Literal["batch"]
+    created: int
+    updated: int
+    unchanged: int
+    refused: int
+    results: list[BatchResult] = Field(max_length=1000)
 
 
 class FeaturePatch(Patch):
