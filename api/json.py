@@ -7,6 +7,9 @@ import simplejson
 
 from api.problems import Invalid
 
+# Deeper than any document of people, and far from where Python or Postgres would run out of stack.
+DEEPEST = 64
+
 
 def dump(value: Any) -> str:
     """Compact JSON text. Decimals become JSON numbers, digit for digit, never with an exponent.
@@ -30,7 +33,7 @@ def load(text: str | bytes) -> Any:
 def load_hostile(body: bytes) -> Any:
     """Parsed JSON from outside. Raises Invalid for what is not JSON and for what Postgres could not keep.
 
-    Refused: anything but UTF-8, NaN and Infinity, nesting too deep for the parser, numbers beyond 4,300 digits or with
+    Refused: anything but UTF-8, NaN and Infinity, more than 64 levels of nesting, numbers beyond 4,300 digits or with
     an exponent beyond 400, the character U+0000 and lone surrogates.
     """
     try:
@@ -40,9 +43,11 @@ def load_hostile(body: bytes) -> Any:
     except simplejson.JSONDecodeError as error:
         raise Invalid(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
     except RecursionError:
-        raise Invalid("The body is nested too deeply.") from None
+        raise _too_deep() from None
     except ValueError as error:
         raise Invalid(f"The body holds a number that cannot be taken: {error}.") from None
+    if body.count(b"[") + body.count(b"{") > DEEPEST:
+        _refuse_deep(parsed)
     if b"\\u" in body or b"\x00" in body:
         _refuse_unstorable(parsed)
     return parsed
@@ -68,6 +73,20 @@ def _bounded_decimal(text: str) -> Decimal:
     if abs(number.adjusted()) > 400:
         raise ValueError("its exponent is beyond 400")
     return number
+
+
+def _refuse_deep(parsed: Any) -> None:
+    level = [parsed]
+    for _ in range(DEEPEST + 1):
+        children = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [item for child in children for item in child if isinstance(item, dict | list)]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _too_deep() -> Invalid:
+    return Invalid(f"The body is nested too deeply: {DEEPEST} levels are taken.")
 
 
 def _refuse_unstorable(parsed: Any) -> None:

@@ -14,6 +14,7 @@ from api.decisions import routes as decisions
 from api.docs import routes as docs
 from api.features import routes as features
 from api.http import errors
+from api.http.idempotency import Vault
 from api.http.pagination import Cursors
 from api.http.telemetry import Telemetry
 from api.inbox import routes as inbox
@@ -56,10 +57,13 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         await app.state.stores.close()
 
-    app = FastAPI(title="Roadbed", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="Roadbed", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
     app.state.settings = settings
     app.state.keyring = Keyring(settings.key_cache_s)
     app.state.cursors = Cursors(settings.pepper_bytes)
+    app.state.vault = Vault(settings.pepper_bytes)
     app.state.sealer = Sealer.from_setting(settings.sealing_keys.get_secret_value())
     app.state.target_policy = target_policy(settings)
     app.state.tell_finished = tell_finished

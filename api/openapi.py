@@ -78,18 +78,18 @@ def build(app: FastAPI) -> dict[str, Any]:
     document["webhooks"] = _webhooks(document)
     _add_problems(document)
     _add_security(document)
-    for operation in _operations(document):
-        _tidy(operation)
+    for method, operation in _operations(document):
+        _tidy(method, operation)
     _rename(document)
     _collapse_nullable(document["components"]["schemas"])
     return document
 
 
-def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for item in document["paths"].values():
         for method in _METHODS:
             if method in item:
-                yield item[method]
+                yield method, item[method]
 
 
 def _webhooks(document: dict[str, Any]) -> dict[str, Any]:
@@ -197,8 +197,8 @@ def _add_security(document: dict[str, Any]) -> None:
     }
 
 
-def _tidy(operation: dict[str, Any]) -> None:
-    """Shared problems and headers instead of FastAPI's 422, and the idempotency key that every POST takes."""
+def _tidy(method: str, operation: dict[str, Any]) -> None:
+    """Shared problems and headers instead of FastAPI's 422, and the idempotency key of every POST with a caller."""
     responses = operation["responses"]
     responses.pop("422", None)
     for status, response in responses.items():
@@ -216,8 +216,8 @@ def _tidy(operation: dict[str, Any]) -> None:
         statuses += ["408", "409", "413", "415"]
     if any(parameter["name"].lower() == "if-match" for parameter in operation.get("parameters", [])):
         statuses += ["409", "412"]
-    if operation["responses"].keys() & {"201", "202"}:
-        statuses += ["422"]
+    if method == "post" and operation.get("security"):
+        statuses += ["409", "422"]
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
     for status in sorted(set(statuses)):
         responses.setdefault(status, problem)

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, EmailStr, Field, field_validator
+from pydantic import EmailStr, Field, field_validator
 
 from api.accounts.scopes import Scope
 from api.db import WireId
-from api.http.schema import Body, Moment, Name, Shown, Version
+from api.http.schema import Body, Moment, Name, Shown, Time, Version
 
 WorkspaceId = Annotated[UUID, WireId("ws")]
 KeyId = Annotated[UUID, WireId("key")]
@@ -50,7 +50,7 @@ class KeyCreate(Body):
 
     name: Name = Field(examples=["CI"])
     scopes: list[Scope] = Field(min_length=1, max_length=50, examples=[["features:read", "roadmap:read"]])
-    expires_at: AwareDatetime | None = Field(None, description="RFC 3339; null never expires.")
+    expires_at: Time | None = Field(None, description="RFC 3339; null never expires.")
 
     @field_validator("expires_at")
     @classmethod

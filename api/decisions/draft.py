@@ -50,7 +50,7 @@ async def revise(
     changes = patch.changes(current)
     if not changes:
         return await DECISION.read(tx, decision_id)
-    values = _columns(current | changes | {"ratings": changes.get("ratings", current["ratings"]) or {}})
+    values = _columns(current | changes)
     return await one(tx, _UPDATE, decision_id, "decision", "dec", **values)
 
 

@@ -1,15 +1,16 @@
 """Decisions on the wire."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.db import WireId
 from api.http.pagination import PageQuery
-from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Patch, Prose, Shown, Title, Version
+from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Patch, Prose, Shown, Time, Title, Version
 
 DecisionId = Annotated[UUID, WireId("dec")]
 Kind = Literal["build_vs_buy", "tradeoff", "tech_debt", "architecture", "scope"]
@@ -61,6 +62,7 @@ class DecisionPatch(Patch):
     """A merge patch of a draft. `ratings` are merged cell by cell; lists are replaced."""
 
     required: ClassVar[frozenset[str]] = frozenset({"title", "kind", "options", "criteria"})
+    emptied: ClassVar[Mapping[str, Any]] = {"ratings": {}}
 
     title: Title | None = None
     kind: Kind | None = None
@@ -78,7 +80,7 @@ class Verdict(Body):
         examples=["It is what sets us apart; buying would save four months and cost us the custom experience."]
     )
     decided_by: Name | None = Field(None, examples=["Ada Lovelace"])
-    review_at: AwareDatetime | None = Field(None, description="When to look at it again.")
+    review_at: Time | None = Field(None, description="When to look at it again.")
 
 
 class Analysis(Shown):

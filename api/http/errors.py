@@ -1,6 +1,5 @@
 """Every error as `application/problem+json` (RFC 9457), for unknown paths and our own defects too."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +7,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import compile_path
+from starlette.routing import Match
 
 from api import json
 from api.problems import Internal, Invalid, MethodNotAllowed, NotFound, Pointer, Problem, TooLarge, UnsupportedMediaType
@@ -16,6 +15,7 @@ from api.problems import Internal, Invalid, MethodNotAllowed, NotFound, Pointer,
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
 _MOST_ERRORS = 50
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _BY_STATUS: dict[int, type[Problem]] = {400: Invalid, 404: NotFound, 413: TooLarge, 415: UnsupportedMediaType}
 
 
@@ -53,17 +53,15 @@ def internal_reply(request: Request, error: Exception) -> Response:
     return problem_reply(request, Internal("We have logged it. Name the request_id when you write to us."))
 
 
-class AllowedMethods:
-    """Which methods a path takes, from the document's own paths, for 405 and OPTIONS."""
-
-    def __init__(self, methods: Mapping[str, list[str]]) -> None:
-        self._patterns: list[tuple[re.Pattern[str], list[str]]] = [
-            (compile_path(path)[0], allowed) for path, allowed in methods.items()
-        ]
-
-    def of(self, path: str) -> list[str]:
-        found = {method for pattern, methods in self._patterns if pattern.match(path) for method in methods}
-        return sorted(found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set()))
+def allowed_methods(request: Request) -> list[str]:
+    """Which methods the path takes: the routes themselves are asked, those outside the document too."""
+    asked = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
+    found = {
+        method
+        for method in _METHODS
+        if any(route.matches({**asked, "method": method})[0] is Match.FULL for route in request.app.router.routes)
+    }
+    return sorted(found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set()))
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
@@ -96,7 +94,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _wrong_method(request: Request) -> Response:
-    allowed = ", ".join(request.app.state.allowed_methods.of(request.url.path))
+    allowed = ", ".join(allowed_methods(request))
     if request.method == "OPTIONS":
         return Response(status_code=204, headers={"Allow": allowed})
     message = f"{request.url.path} does not take {request.method}. It takes {allowed}."

@@ -5,9 +5,12 @@ request runs its transaction holds an advisory lock on the key, so that a twin n
 """
 
 import hashlib
+import hmac
+import os
 import re
 from datetime import datetime
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import LargeBinary, bindparam, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.orm import Mapped, mapped_column
@@ -20,6 +23,7 @@ from api.stores import Prepared, Transaction, binds
 
 HEADER = "idempotency-key"
 _KEPT_HEADERS = ("content-type", "location", "etag", "link")
+_NONCE_BYTES = 12
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -34,6 +38,24 @@ class IdempotencyKey(Tenant, Base):
     headers: Mapped[str]
     body: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+
+
+class Vault:
+    """Encrypts kept replies (AES-256-GCM): one of POST /keys holds a secret, which the database is never to hold.
+
+    The key is derived from the pepper, and a reply opens only in the workspace, mode and idempotency key it is for.
+    """
+
+    def __init__(self, pepper: bytes) -> None:
+        self._cipher = AESGCM(hmac.digest(pepper, b"roadbed idempotency v1", hashlib.sha256))
+
+    def close(self, tx: Transaction, key: str, body: bytes) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, body, _name_of(tx, key))
+
+    def open(self, tx: Transaction, key: str, closed: bytes) -> bytes:
+        """Raises InvalidTag when the pepper is another one than it was: the reply cannot be told again."""
+        return self._cipher.decrypt(closed[:_NONCE_BYTES], closed[_NONCE_BYTES:], _name_of(tx, key))
 
 
 class KeyReused(Problem):
@@ -61,13 +83,15 @@ _KEEP = Prepared(
 )
 
 
-def read_key(header: str | None) -> str | None:
-    """The key of a request, bare or in double quotes. Raises Invalid unless it is 1 to 255 visible ASCII characters."""
-    if header is None:
+def read_key(headers: list[str]) -> str | None:
+    """The key of a request, bare or in double quotes. Raises Invalid unless it is 1 to 255 visible ASCII characters,
+    and sent once."""
+    if not headers:
         return None
+    header = headers[0]
     key = header[1:-1] if len(header) >= 2 and header[0] == header[-1] == '"' else header
-    if not _KEY.fullmatch(key):
-        message = "Idempotency-Key takes 1 to 255 visible ASCII characters; a UUID is a good one."
+    if len(headers) > 1 or not _KEY.fullmatch(key):
+        message = "Idempotency-Key takes, once, 1 to 255 visible ASCII characters; a UUID is a good one."
         raise Invalid(message, errors=(Pointer("invalid", message, "header", "Idempotency-Key"),))
     return key
 
@@ -77,7 +101,7 @@ def fingerprint(method: str, path: str, body: bytes) -> bytes:
     return hashlib.sha256(b"\x00".join([method.encode(), path.encode(), body])).digest()
 
 
-async def replay(tx: Transaction, key: str, print_: bytes) -> Response | None:
+async def replay(tx: Transaction, vault: Vault, key: str, print_: bytes) -> Response | None:
     """The kept reply, or None when this request is the first: then the key is locked until the transaction ends.
 
     Raises StillRunning while a twin runs, KeyReused when the key was kept for another request.
@@ -95,10 +119,10 @@ async def replay(tx: Transaction, key: str, print_: bytes) -> Response | None:
             "This Idempotency-Key was sent with another method, path or body. Make a new key for a new request."
         )
     headers = dict(json.load(kept["headers"])) | {"Idempotency-Replayed": "true"}
-    return Response(kept["body"], kept["status"], headers)
+    return Response(vault.open(tx, key, kept["body"]), kept["status"], headers)
 
 
-async def keep(tx: Transaction, key: str, print_: bytes, reply: Response) -> None:
+async def keep(tx: Transaction, vault: Vault, key: str, print_: bytes, reply: Response) -> None:
     """Keep the reply in the same transaction as what it tells of."""
     headers = {name: reply.headers[name] for name in _KEPT_HEADERS if name in reply.headers}
     await tx.run(
@@ -107,7 +131,7 @@ async def keep(tx: Transaction, key: str, print_: bytes, reply: Response) -> Non
         fingerprint=print_,
         status=reply.status_code,
         headers=json.dump(headers),
-        body=bytes(reply.body),
+        body=vault.close(tx, key, bytes(reply.body)),
     )
 
 
@@ -118,5 +142,8 @@ def expired(hours: int) -> Prepared:
 
 
 def _lock_of(tx: Transaction, key: str) -> int:
-    text = f"{tx.scope.workspace_id}/{tx.scope.livemode}/{key}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], signed=True)
+    return int.from_bytes(hashlib.sha256(_name_of(tx, key)).digest()[:8], signed=True)
+
+
+def _name_of(tx: Transaction, key: str) -> bytes:
+    return f"{tx.scope.workspace_id}/{tx.scope.livemode}/{key}".encode()

@@ -23,6 +23,7 @@ from sqlalchemy.sql.expression import BindParameter
 from api import json
 from api.http.reply import Reply
 from api.http.representation import Representation
+from api.http.schema import LONGEST_CURSOR
 from api.problems import Invalid, Pointer
 from api.stores import Prepared, Scope, Transaction
 
@@ -42,7 +43,10 @@ class PageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
     limit: int = Field(20, ge=1, le=100, description="How many items a page has, 1 to 100.")
     cursor: str | None = Field(
-        None, min_length=1, max_length=1000, description="`next_cursor` of the page before. Leave it out for the first."
+        None,
+        min_length=1,
+        max_length=LONGEST_CURSOR,
+        description="`next_cursor` of the page before. Leave it out for the first.",
     )
 
 
@@ -97,9 +101,10 @@ class Listing:
         if text is None:
             return (self._default_sort,)
         keys = tuple(text.split(","))
-        if len(keys) > 3 or any(key.removeprefix("-") not in self.sorts for key in keys):
+        names = [key.removeprefix("-") for key in keys]
+        if len(names) > 3 or len(set(names)) < len(names) or any(name not in self.sorts for name in names):
             choices = ", ".join(f"{name}, -{name}" for name in self.sorts)
-            message = f"sort takes up to three of: {choices}."
+            message = f"sort takes up to three of these, each once: {choices}."
             raise Invalid(message, errors=(Pointer("invalid", message, "parameter", "sort"),))
         return keys
 

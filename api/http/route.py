@@ -116,7 +116,8 @@ class Route(APIRoute):
             _refuse_nul(request)
             scope = await self.admit(request, stores)
             await request.read(stores.settings.body_limit_bytes, stores.settings.body_timeout_s)
-            key = idempotency.read_key(request.headers.get(idempotency.HEADER)) if request.method == "POST" else None
+            sent = request.headers.getlist(idempotency.HEADER) if request.method == "POST" else []
+            key = idempotency.read_key(sent)
             if key is None or scope.workspace_id is None:
                 return await _run(stores, scope, request, handle)
             return await _run_once(stores, scope, request, handle, key)
@@ -143,9 +144,10 @@ async def _run_once(stores: Stores, scope: Scope, request: WireRequest, handle: 
     """Run under an idempotency key. A refusal of the operation itself (4xx) is kept too; a failure of ours is not."""
     url = request.url.path + ("?" + request.url.query if request.url.query else "")
     print_ = idempotency.fingerprint(request.method, url, request.raw)
+    vault: idempotency.Vault = request.app.state.vault
     async with stores.transaction(scope) as tx:
         request.state.tx = tx
-        if (kept := await idempotency.replay(tx, key, print_)) is not None:
+        if (kept := await idempotency.replay(tx, vault, key, print_)) is not None:
             return kept
         try:
             response = await handle(request)
@@ -153,8 +155,11 @@ async def _run_once(stores: Stores, scope: Scope, request: WireRequest, handle: 
             if problem.status >= 500:
                 raise
             await tx.rollback()
+            # The lock went with the transaction: take it again, lest a twin that runs now and this refusal both last.
+            if (kept := await idempotency.replay(tx, vault, key, print_)) is not None:
+                return kept
             response = request.app.state.problem_reply(request, problem)
-        await idempotency.keep(tx, key, print_, response)
+        await idempotency.keep(tx, vault, key, print_, response)
         await tx.commit()
         return response
 

@@ -1,15 +1,29 @@
 """What wire models share: bounded types, bodies that refuse unknown fields, and JSON merge patch (RFC 7396)."""
 
-from datetime import datetime
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from api import json
+from api.problems import invalid_field
 
 MOST_METADATA_BYTES = 16_384
+# A cursor holds the sort keys of a row: a title of 300 characters is up to 1,800 bytes of JSON, 2,400 in base64.
+LONGEST_CURSOR = 4000
 T = TypeVar("T")
 
 
@@ -20,9 +34,11 @@ class Body(BaseModel):
 
 
 class Patch(Body):
-    """A merge patch: what is left out stays, `null` removes. `required` names the fields that cannot be removed."""
+    """A merge patch: what is left out stays, `null` removes. `required` names the fields that cannot be removed, and
+    `emptied` says what the others become where that is not null."""
 
     required: ClassVar[frozenset[str]] = frozenset()
+    emptied: ClassVar[Mapping[str, Any]] = {"metadata": {}}
 
     @model_validator(mode="after")
     def _keep_required(self) -> Self:
@@ -32,9 +48,18 @@ class Patch(Body):
         return self
 
     def changes(self, current: dict[str, Any]) -> dict[str, Any]:
-        """The fields that the patch makes different from `current`, with their new values."""
+        """The fields that the patch makes different from `current`, with their new values.
+
+        Raises Invalid for metadata that many small patches would make too large.
+        """
         given = self.model_dump(exclude_unset=True)
-        merged = {name: merge_patch(current.get(name), value) for name, value in given.items()}
+        merged = {
+            name: self.emptied.get(name) if value is None else merge_patch(current.get(name), value)
+            for name, value in given.items()
+        }
+        if len(json.dump(merged.get("metadata")).encode()) > MOST_METADATA_BYTES:
+            message = f"would be more than {MOST_METADATA_BYTES:,} bytes of JSON with what is there"
+            raise invalid_field("/metadata", message, "too_large")
         return {name: value for name, value in merged.items() if value != current.get(name)}
 
 
@@ -48,7 +73,7 @@ class ListShown(Shown, Generic[T]):
     object: Literal["list"]
     data: list[T] = Field(max_length=100)
     has_more: bool
-    next_cursor: str | None = Field(max_length=1000)
+    next_cursor: str | None = Field(max_length=LONGEST_CURSOR)
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -93,6 +118,25 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _text_of_time(value: Any) -> Any:
+    """RFC 3339 text. A bare number would be read as Unix seconds, or as milliseconds, by its size."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        raise PydanticCustomError("rfc_3339", "must be a time as RFC 3339 writes it, like 2026-11-23T09:30:00Z")
+    return value
+
+
+def _storable_time(value: datetime) -> datetime:
+    """In UTC, where the first and the last hours of the calendar may have no place."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("rfc_3339", "must be between the years 1 and 9999 in UTC") from None
+
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+
 Title = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True)]
@@ -104,4 +148,5 @@ Metadata = Annotated[dict[Annotated[str, StringConstraints(max_length=255)], Any
 Number = Annotated[Decimal, BeforeValidator(_number), AfterValidator(_finite)]
 CommaSeparated = BeforeValidator(_split)
 Version = Annotated[int, Field(ge=1, description="Goes up by one with each change; the ETag in quotes.")]
+Time = Annotated[AwareDatetime, BeforeValidator(_text_of_time), AfterValidator(_storable_time)]
 Moment = Annotated[datetime, Field(description="RFC 3339, UTC.")]

@@ -22,7 +22,10 @@ from api.stores import Prepared, Transaction, binds
 from api.webhooks.outbox import emit
 
 SCORE = Representation(ScoreShown, Score.__table__, "score")
-_FEATURE_EXISTS = Prepared(select(Feature.id).where(owned(Feature), Feature.id == bindparam("id")))
+# The lock keeps a DELETE of the feature from coming between this and the INSERT, whose foreign key would then fail.
+_FEATURE_EXISTS = Prepared(
+    select(Feature.id).where(owned(Feature), Feature.id == bindparam("id")).with_for_update(read=True, key_share=True)
+)
 _INSERT = Prepared(
     insert_owned(Score.__table__, "id", "feature_id", "framework", "formula", "inputs", "value", "author").returning(
         SCORE.text()
