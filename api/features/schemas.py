@@ -4,7 +4,6 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import (
-    AwareDatetime,
     Field,
     ValidationError,
     ValidationInfo,
@@ -27,6 +26,7 @@ from api.http.schema import (
     Prose,
     Shown,
     Slug,
+    Time,
     Title,
     Version,
 )
@@ -163,8 +163,8 @@ class FeatureQuery(PageQuery):
     status: Annotated[list[Status] | None, CommaSeparated] = Field(None, max_length=6)
     bucket: Annotated[list[Bucket] | None, CommaSeparated] = Field(None, max_length=3)
     source: Annotated[list[Slug] | None, CommaSeparated] = Field(None, max_length=20)
-    updated_at_gte: AwareDatetime | None = Field(None, description="RFC 3339.")
-    updated_at_lte: AwareDatetime | None = Field(None, description="RFC 3339.")
-    created_at_gte: AwareDatetime | None = Field(None, description="RFC 3339.")
-    created_at_lte: AwareDatetime | None = Field(None, description="RFC 3339.")
+    updated_at_gte: Time | None = Field(None, description="RFC 3339.")
+    updated_at_lte: Time | None = Field(None, description="RFC 3339.")
+    created_at_gte: Time | None = Field(None, description="RFC 3339.")
+    created_at_lte: Time | None = Field(None, description="RFC 3339.")
     sort: str | None = Field(None, max_length=100, description="created_at, updated_at, title; `-` in front descends.")
