@@ -9,7 +9,9 @@ import asyncio
 import functools
 import random
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import asyncpg
@@ -19,22 +21,54 @@ from api import json
 from api.db import wire_id
 from api.problems import Problem
 from api.settings import Settings
-from api.stores import WORKER_ROLE, Stores
+from api.stores import WORKER_ROLE, Scope, Stores, Transaction
 from api.webhooks import signing
-from api.webhooks.backoff import DEFAULT_SCHEDULE, Result, judge, next_delay
-from api.webhooks.deliveries import Claimed, Completed, claim, complete, disable, seconds_to_next
-from api.webhooks.outbox import BELL_CHANNEL
+from api.webhooks.backoff import DEFAULT_SCHEDULE, MAX_RETRY_AFTER_S, Result, Schedule, judge, next_delay, retry_after_s
+from api.webhooks.claims import NO_LANE, Claimed, Lane, claim_due, claim_from, claim_ordered, walk_lanes
+from api.webhooks.deliveries import (
+    Completed,
+    complete,
+    disable,
+    read_health,
+    release,
+    seconds_to_next,
+    write_health,
+)
+from api.webhooks.events import DISABLED
+from api.webhooks.health import Answered, Health, after, out_of_patience
+from api.webhooks.outbox import BELL_CHANNEL, emit, thin
 from api.webhooks.sealing import Sealer, SealingError
+from api.webhooks.subscribe import ENDPOINT, header_context
+from workers.lanes import Lanes
+from workers.metrics import ATTEMPTS, IN_FLIGHT, LATENCY
 from workers.sender import Outcome, Outgoing, Sender
 
 log = structlog.get_logger()
 
 RETRY_STORE_S = 0.5
 MOST_RECORDED = 500
+RUN_IN_ORDER = 64
+THROTTLE_S = 5.0
+# So long before its lease ends a delivery must have been sent, or it is given back.
+MARGIN_S = 1.0
+# What went wrong on our own machine says nothing of the endpoint.
+_OUR_FAULT = frozenset({"overloaded", "internal", "cannot_sign"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What one attempt came to. `gone` is a 410, `answered` what the endpoint's health learns, if anything."""
+
+    completed: Completed
+    gone: bool
+    answered: Answered | None
 
 
 class Courier:
-    """One worker's deliveries. `run` ends after `stop` is set, once the attempts under way are recorded."""
+    """One worker's deliveries. `run` ends after `stop` is set, once the attempts under way are recorded.
+
+    `jitter` gives 0 to 1; `clock` the unix time that is signed.
+    """
 
     def __init__(
         self,
@@ -44,103 +78,185 @@ class Courier:
         *,
         bell: asyncio.Event | None = None,
         jitter: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._stores = stores
         self._settings: Settings = stores.settings
         self._sender = sender
-        self._keys = functools.lru_cache(4096)(functools.partial(_opened, sealer))
+        self._keys = functools.lru_cache(4096)(functools.partial(_opened_keys, sealer))
+        self._headers = functools.lru_cache(4096)(functools.partial(_opened_headers, sealer))
         self._jitter = jitter
+        self._clock = clock
         self.bell = bell or asyncio.Event()
-        self._ended: asyncio.Queue[tuple[Claimed, Completed, bool]] = asyncio.Queue()
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._ended: asyncio.Queue[Ended] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
+        self._lanes = Lanes()
+        self._in_flight = 0
+        self._hungry = False
+        self._walked: Lane = NO_LANE
+        self._ordered_wake: float | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop`. The lease of what is claimed but not yet recorded at a hard stop simply runs out."""
         recorder = asyncio.create_task(self._record_for_ever())
         try:
             while not stop.is_set():
-                full = await self._claim_some()
-                if not full and not stop.is_set():
+                if not await self._claim_some() and not stop.is_set():
                     await self._wait(stop)
-            if self._under_way:
-                await asyncio.wait(self._under_way, timeout=self._settings.delivery_timeout_s + 1)
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=self._settings.delivery_timeout_s + MARGIN_S)
             await asyncio.wait_for(self._ended.join(), timeout=5)
         finally:
             recorder.cancel()
+            await asyncio.wait([recorder])
+
+    # -- claiming ----------------------------------------------------------------------------------------------------
 
     async def _claim_some(self) -> bool:
-        """Take what is due and start sending it. Says whether there may be more at once."""
-        room = self._settings.delivery_concurrency - len(self._under_way)
+        """Take what is due and start sending it. Says whether to look again at once."""
+        room = self._settings.delivery_concurrency - self._in_flight
         if room <= 0:
             self._freed.clear()
             await self._freed.wait()
             return True
         self.bell.clear()
-        most = min(room, self._settings.delivery_batch)
         try:
-            async with self._stores.transaction() as tx:
-                claimed = await claim(tx, most, self._settings.delivery_lease_s)
-                await tx.commit()
+            claimed, again = await self._claim(min(room, self._settings.delivery_batch))
         except Problem as problem:
             log.warning("claim_failed", error=problem.message)
             await asyncio.sleep(RETRY_STORE_S)
             return False
-        for delivery in claimed:
-            task = asyncio.create_task(self._attempt(delivery))
-            self._under_way.add(task)
-            task.add_done_callback(self._let_go)
-        return len(claimed) == most
+        self._start([[delivery] for delivery in claimed if delivery.order_key is None])
+        self._start(_runs(claimed))
+        return again
+
+    async def _claim(self, most: int) -> tuple[list[Claimed], bool]:
+        lease_s = self._settings.delivery_lease_s
+        room = self._lanes.room()
+        async with self._stores.transaction() as tx:
+            claimed, more = await claim_due(tx, most, lease_s, room)
+            await tx.commit()
+        async with self._stores.transaction() as tx:
+            ordered = await claim_ordered(tx, RUN_IN_ORDER, lease_s, list(self._lanes.ordered))
+            await tx.commit()
+        full = len(claimed) >= most
+        self._hungry = more
+        if more and not full:
+            claimed += await self._claim_in_turn(most - len(claimed), lease_s)
+        return claimed + ordered, full or (more and bool(claimed))
+
+    async def _claim_in_turn(self, most: int, lease_s: float) -> list[Claimed]:
+        """Past a backlog that cannot be served now, endpoint by endpoint from where the last walk stopped."""
+        async with self._stores.transaction() as tx:
+            lanes = await walk_lanes(tx, self._walked)
+            self._walked = lanes[-1] if lanes else NO_LANE
+            # The room again: what was claimed a moment ago is not started yet.
+            claimed = await claim_from(tx, lanes, most, lease_s, self._lanes.room()) if lanes else []
+            await tx.commit()
+        return claimed
 
     async def _wait(self, stop: asyncio.Event) -> None:
-        """Until the bell rings, the next delivery is due, or the sweep."""
-        timeout = self._settings.sweep_s
+        """Until the bell rings, something becomes due or free to go, or the sweep."""
         try:
             async with self._stores.transaction() as tx:
-                until_due = await seconds_to_next(tx)
+                until_next = await seconds_to_next(tx)
         except Problem:
-            until_due = RETRY_STORE_S
-        if until_due is not None:
-            timeout = min(timeout, max(until_due, 0.001))
+            until_next = RETRY_STORE_S
+        times = [self._settings.sweep_s, *self._lanes.until_token_s()]
+        if until_next is not None:
+            times.append(until_next)
+        if self._ordered_wake is not None:
+            times.append(self._ordered_wake - time.monotonic())
+            self._ordered_wake = None if times[-1] <= 0 else self._ordered_wake
         waits = [asyncio.create_task(self.bell.wait()), asyncio.create_task(stop.wait())]
-        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, timeout=max(0.001, min(times)), return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
 
+    # -- sending -----------------------------------------------------------------------------------------------------
+
+    def _start(self, runs: Sequence[list[Claimed]]) -> None:
+        """One task for each run; a run of one is a delivery that goes by itself."""
+        give_back_at = time.monotonic() + self._settings.delivery_lease_s - MARGIN_S
+        for run in runs:
+            for delivery in run:
+                self._lanes.of(delivery).take()
+            self._in_flight += len(run)
+            if run[0].order_key is not None:
+                self._lanes.ordered.add(run[0].endpoint_id)
+            task = asyncio.create_task(self._send_run(run, give_back_at))
+            self._tasks.add(task)
+            task.add_done_callback(self._let_go)
+        IN_FLIGHT.set(self._in_flight)
+
     def _let_go(self, task: "asyncio.Task[None]") -> None:
-        self._under_way.discard(task)
-        self._freed.set()
+        self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("attempt_failed", exc_info=task.exception())
 
-    async def _attempt(self, delivery: Claimed) -> None:
-        body = delivery.body.encode()
+    async def _send_run(self, run: list[Claimed], give_back_at: float) -> None:
+        """One after the other; after one that failed, or when the lease nears its end, the rest is given back."""
+        rest = run
+        try:
+            for position, delivery in enumerate(run):
+                rest = run[position:]
+                ended = await self._attempt(delivery, give_back_at)
+                if ended is None:
+                    break
+                self._ended.put_nowait(ended)
+                if ended.completed.status in ("pending", "held"):
+                    rest = run[position + 1 :]
+                    break
+            else:
+                rest = []
+        finally:
+            for delivery in rest:
+                self._free(delivery, None)
+            self._lanes.ordered.discard(run[0].endpoint_id)
+        if rest:
+            await self._give_back(rest)
+
+    async def _attempt(self, delivery: Claimed, give_back_at: float) -> Ended | None:
+        """Send it when its lane has a place. None when that came too late to be sent under this lease."""
+        lane = self._lanes.of(delivery)
+        async with lane.gate:
+            if time.monotonic() + self._settings.delivery_timeout_s > give_back_at:
+                return None
+            ended = await self._sent(delivery)
+        self._free(delivery, ended.completed.latency_ms / 1000)
+        return ended
+
+    async def _sent(self, delivery: Claimed) -> Ended:
+        body = (thin(delivery.body) if delivery.payload == "thin" else delivery.body).encode()
         try:
             keys = self._keys(tuple(delivery.sealed), delivery.endpoint_id.bytes)
-            headers = signing.headers(keys, wire_id("evt", delivery.event_id), int(time.time()), body)
+            headers = {
+                **self._headers(delivery.sealed_headers, header_context(delivery.endpoint_id)),
+                "content-type": "application/json",
+                "traceparent": f"00-{delivery.trace_id or delivery.event_id.hex}-{delivery.attempt_id.hex[16:]}-01",
+                **signing.headers(keys, wire_id("evt", delivery.event_id), int(self._clock()), body),
+            }
         except (SealingError, signing.SignatureError, ValueError) as error:
             log.error("cannot_sign", endpoint=wire_id("ep", delivery.endpoint_id), error=str(error))
-            self._ended.put_nowait((delivery, self._failed(delivery, "cannot_sign"), False))
-            return
-        outgoing = Outgoing(
-            delivery.url, body, {"content-type": "application/json", **headers}, self._settings.delivery_timeout_s
-        )
-        outcome = await self._sender.send(outgoing)
-        self._ended.put_nowait((delivery, *self._completed(delivery, outcome)))
+            outcome = Outcome(None, "cannot_sign", str(error), 0.0, {}, b"", False, None, None)
+        else:
+            outgoing = Outgoing(delivery.url, body, headers, self._settings.delivery_timeout_s)
+            outcome = await self._sender.send(outgoing)
+        return self._judged(delivery, outcome)
 
-    def _completed(self, delivery: Claimed, outcome: Outcome) -> tuple[Completed, bool]:
-        """The delivery's next state, and whether the endpoint said that it is gone (410)."""
+    def _judged(self, delivery: Claimed, outcome: Outcome) -> Ended:
+        """The delivery's next state, and what the endpoint's health learns of it."""
         verdict = judge(outcome)
+        ATTEMPTS.labels(verdict.reason or "delivered").inc()
+        LATENCY.observe(outcome.latency_ms / 1000)
         status, delay_s = "delivered", 0.0
         if verdict.result is Result.GONE:
             status = "held"
         elif not verdict.delivered:
             status, delay_s = self._after_failure(delivery, outcome.retry_after)
         completed = Completed(
-            workspace_id=delivery.workspace_id,
-            livemode=delivery.livemode,
-            delivery_id=delivery.delivery_id,
-            attempt_id=delivery.attempt_id,
+            delivery=delivery,
             status=status,
             delay_s=delay_s,
             failed=not verdict.delivered,
@@ -150,29 +266,15 @@ class Courier:
             response_headers=json.dump([[name, value] for name, value in outcome.response_headers.items()]),
             response_body=_storable(outcome.response_body),
         )
-        return completed, verdict.result is Result.GONE
-
-    def _failed(self, delivery: Claimed, error: str) -> Completed:
-        """An attempt that never left."""
-        status, delay_s = self._after_failure(delivery, None)
-        return Completed(
-            workspace_id=delivery.workspace_id,
-            livemode=delivery.livemode,
-            delivery_id=delivery.delivery_id,
-            attempt_id=delivery.attempt_id,
-            status=status,
-            delay_s=delay_s,
-            failed=True,
-            status_code=None,
-            error=error,
-            latency_ms=0.0,
-            response_headers="[]",
-            response_body="",
-        )
+        pause_s = _pause_s(outcome) if verdict.result is Result.THROTTLED else None
+        learns = (completed.failed or delivery.watched) and outcome.error not in _OUR_FAULT
+        answered = Answered(completed.failed, delivery.probe, pause_s) if learns else None
+        return Ended(completed, verdict.result is Result.GONE, answered)
 
     def _after_failure(self, delivery: Claimed, retry_after: str | None) -> tuple[str, float]:
+        schedule = DEFAULT_SCHEDULE if delivery.schedule is None else Schedule(tuple(delivery.schedule))
         delay_s = next_delay(
-            DEFAULT_SCHEDULE,
+            schedule,
             delivery.failures + 1,
             random=self._jitter,
             now=datetime.now(UTC),
@@ -180,30 +282,86 @@ class Courier:
         )
         return ("dead", 0.0) if delay_s is None else ("pending", delay_s)
 
+    def _free(self, delivery: Claimed, latency_s: float | None) -> None:
+        lane = self._lanes.of(delivery)
+        lane.give_back(latency_s)
+        self._in_flight -= 1
+        IN_FLIGHT.set(self._in_flight)
+        self._freed.set()
+        if self._hungry and lane.taken <= lane.capacity // 2:
+            self.bell.set()
+
+    def _let_next_in_order_go(self, ended: Sequence[Ended]) -> None:
+        """Once a result is written its successor may go: at once, or when the one that failed is due again."""
+        ordered = [one.completed for one in ended if one.completed.delivery.order_key is not None]
+        for completed in ordered:
+            at = time.monotonic() + completed.delay_s
+            self._ordered_wake = at if self._ordered_wake is None else min(at, self._ordered_wake)
+        if ordered:
+            self.bell.set()
+
+    # -- recording ---------------------------------------------------------------------------------------------------
+
     async def _record_for_ever(self) -> None:
         while True:
             ended = [await self._ended.get()]
             while len(ended) < MOST_RECORDED and not self._ended.empty():
                 ended.append(self._ended.get_nowait())
-            await self._record(ended)
+            await self._until_written(functools.partial(_record, ended=ended))
+            self._let_next_in_order_go(ended)
             for _ in ended:
                 self._ended.task_done()
 
-    async def _record(self, ended: list[tuple[Claimed, Completed, bool]]) -> None:
-        """Write the results, again and again while Postgres is away: nothing else may be forgotten meanwhile."""
+    async def _give_back(self, rest: Sequence[Claimed]) -> None:
+        await self._until_written(functools.partial(release, unsent=rest))
+        self.bell.set()
+
+    async def _until_written(self, write: Callable[[Transaction], Awaitable[None]]) -> None:
+        """Again and again while Postgres is away: what was sent must not be forgotten."""
         while True:
             try:
                 async with self._stores.transaction() as tx:
-                    for delivery, _, gone in ended:
-                        if gone:
-                            await disable(tx, delivery.workspace_id, delivery.livemode, delivery.endpoint_id, "gone")
-                    await complete(tx, [completed for _, completed, _ in ended])
+                    await write(tx)
                     await tx.commit()
             except Problem as problem:
-                log.warning("record_failed", error=problem.message, results=len(ended))
+                log.warning("record_failed", error=problem.message)
                 await asyncio.sleep(RETRY_STORE_S)
             else:
                 return
+
+
+async def _record(tx: Transaction, ended: Sequence[Ended]) -> None:
+    """The results, then the health of the endpoints that they say something about, in the order of their ids."""
+    await complete(tx, [one.completed for one in ended])
+    told: defaultdict[Lane, list[Ended]] = defaultdict(list)
+    for one in ended:
+        if one.answered is not None:
+            told[one.completed.delivery.lane].append(one)
+    for lane in sorted(told):
+        health = await _learn(tx, lane, [one.answered for one in told[lane] if one.answered is not None])
+        if any(one.gone for one in told[lane]):
+            await _stop(tx, lane, "gone")
+        elif health is not None:
+            await _stop(tx, lane, "failing")
+
+
+async def _learn(tx: Transaction, lane: Lane, answers: Sequence[Answered]) -> Health | None:
+    """Write the new health. Gives it when patience has ended."""
+    before, now = await read_health(tx, lane)
+    health = after(before, answers, now)
+    await write_health(tx, lane, health)
+    if health.breaker != before.breaker:
+        log.info("breaker", endpoint=wire_id("ep", lane[2]), state=health.breaker)
+    return health if out_of_patience(health, now) else None
+
+
+async def _stop(tx: Transaction, lane: Lane, reason: str) -> None:
+    """Disable the endpoint, and tell the workspace's others."""
+    if not await disable(tx, lane, reason):
+        return
+    log.warning("endpoint_disabled", endpoint=wire_id("ep", lane[2]), reason=reason)
+    await tx.speak_for(Scope(lane[0], lane[1]))
+    await emit(tx, DISABLED, (await ENDPOINT.read(tx, lane[2]))["json"])
 
 
 async def listen(settings: Settings, bell: asyncio.Event) -> None:
@@ -229,8 +387,30 @@ async def _listen_once(settings: Settings, bell: asyncio.Event) -> None:
         await connection.close(timeout=1)
 
 
-def _opened(sealer: Sealer, sealed: tuple[bytes, ...], context: bytes) -> tuple[signing.SigningKey, ...]:
+def _runs(claimed: Sequence[Claimed]) -> list[list[Claimed]]:
+    """Deliveries that go in order, by endpoint and key. They come in order already."""
+    runs: defaultdict[tuple[object, str], list[Claimed]] = defaultdict(list)
+    for delivery in claimed:
+        if delivery.order_key is not None:
+            runs[delivery.lane, delivery.order_key].append(delivery)
+    return list(runs.values())
+
+
+def _pause_s(outcome: Outcome) -> float:
+    """How long a throttling answer (429, 502, 504) keeps us away."""
+    asked_s = retry_after_s(outcome.retry_after, now=datetime.now(UTC))
+    return THROTTLE_S if asked_s is None else min(asked_s, MAX_RETRY_AFTER_S)
+
+
+def _opened_keys(sealer: Sealer, sealed: tuple[bytes, ...], context: bytes) -> tuple[signing.SigningKey, ...]:
     return tuple(signing.parse_signing_key(sealer.open(secret, context=context).decode()) for secret in sealed)
+
+
+def _opened_headers(sealer: Sealer, sealed: bytes | None, context: bytes) -> dict[str, str]:
+    if sealed is None:
+        return {}
+    headers: dict[str, str] = json.load(sealer.open(sealed, context=context))
+    return headers
 
 
 def _storable(body: bytes) -> str:

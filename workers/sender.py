@@ -12,7 +12,6 @@ import contextlib
 import errno
 import functools
 import logging
-import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -30,6 +29,7 @@ from aiohttp.connector import Connection
 from aiohttp.http_exceptions import BadHttpMessage, ContentLengthError, TransferEncodingError
 from yarl import URL
 
+from api.webhooks.headers import header_problem
 from api.webhooks.targets import Lookup, NameUnresolved, TargetError, TargetPolicy
 
 _log = logging.getLogger(__name__)
@@ -55,26 +55,6 @@ KEEP_ALIVE_S = 4
 
 USER_AGENT = "Roadbed-Webhooks/1"
 
-# What the connection itself needs is ours to say: a custom header must not split a request or ask for compression.
-RESERVED_HEADERS = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-# RFC 9110, 5.6.2 and 5.5, without bytes beyond ASCII.
-_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 REDACTED = "[redacted]"
 _SECRET_HEADERS = frozenset(
     {
@@ -201,8 +181,8 @@ class Sender:
 def _request(url: httpx.URL, outgoing: Outgoing) -> httpx.Request:
     headers = {"user-agent": USER_AGENT, "accept": "*/*", "content-type": "application/json"}
     for name, value in outgoing.headers.items():
-        if name.lower() in RESERVED_HEADERS or not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-            raise ValueError(f"The header {name!a} cannot be set on a webhook.")
+        if (problem := header_problem(name, value)) is not None:
+            raise ValueError(f"The header {name!a} {problem}.")
         headers[name.lower()] = value
     headers["accept-encoding"] = "identity"
     # As a stream, httpx does not go through the headers again to add host and length, which the connection adds anyway.

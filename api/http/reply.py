@@ -1,6 +1,6 @@
 """Replies made of JSON text that Postgres built."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -37,6 +37,11 @@ def created(text: str, location: str, version: int | None = None) -> Reply:
 def computed(value: Any, status: int = 200) -> Reply:
     """A reply computed here; decimals are written digit for digit."""
     return Reply(json.dump(value), status)
+
+
+def all_of(items: Sequence[str]) -> str:
+    """A list that is never more than a page."""
+    return '{"object":"list","data":[' + ",".join(items) + '],"has_more":false,"next_cursor":null}'
 
 
 def no_content() -> Response:

@@ -5,66 +5,26 @@
                 │                     │ lease ends        ├──► held       (410: the endpoint was disabled)
                 └─────────────────────┴───────────────────┴──► pending    (due again later)
 
-A claim writes the attempt's row before its request leaves, and its id is the fence: a worker that was away past its
-lease cannot complete what another has claimed since.
+Claiming is in `claims`. A result counts only while the claim is still the one that made it: that is the fence.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import (
-    Boolean,
-    ColumnElement,
-    Float,
-    Integer,
-    Text,
-    Uuid,
-    and_,
-    bindparam,
-    case,
-    column,
-    func,
-    insert,
-    literal,
-    literal_column,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, aggregate_order_by
+from sqlalchemy import text
 
-from api.db import seconds
 from api.stores import Prepared, Transaction
-from api.webhooks.models import Attempt, Delivery, Endpoint, EndpointSecret, Event
+from api.webhooks.claims import Claimed, Lane
+from api.webhooks.health import Health
 
 
-@dataclass(frozen=True)
-class Claimed:
-    """A delivery to send now. `attempt_id` is the claim; `sealed` are the endpoint's live keys, oldest first."""
-
-    workspace_id: UUID
-    livemode: bool
-    delivery_id: UUID
-    attempt_id: UUID
-    endpoint_id: UUID
-    event_id: UUID
-    number: int
-    failures: int
-    url: str
-    body: str
-    sealed: list[bytes]
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Completed:
     """How an attempt ended. `status` is the delivery's next; `delay_s` is when it is due again, if it stays pending."""
 
-    workspace_id: UUID
-    livemode: bool
-    delivery_id: UUID
-    attempt_id: UUID
+    delivery: Claimed
     status: str
     delay_s: float
     failed: bool
@@ -75,212 +35,117 @@ class Completed:
     response_body: str
 
 
-# Written out, not a parameter: a generic plan can then use the partial index of what is due.
-_PENDING: ColumnElement[str] = literal_column("'pending'")
-
-
-def _same_row(left: Any, right: Any) -> ColumnElement[bool]:
-    return and_(*(getattr(left, name) == getattr(right, name) for name in ("workspace_id", "livemode", "id")))
-
-
-_due = (
-    select(Delivery.workspace_id, Delivery.livemode, Delivery.id)
-    .where(Delivery.status == _PENDING, Delivery.due_at <= func.now())
-    .order_by(Delivery.due_at)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
-    .cte("due")
-)
-_claimed = (
-    update(Delivery)
-    .values(
-        due_at=func.now() + seconds(bindparam("lease_s", type_=Float)),
-        claim=func.uuidv7(),
-        attempt_count=Delivery.attempt_count + 1,
-    )
-    .where(_same_row(Delivery, _due.c))
-    .returning(Delivery)
-    .cte("claimed")
-)
-_logged = (
-    insert(Attempt)
-    .from_select(
-        ["workspace_id", "livemode", "id", "delivery_id", "endpoint_id", "number"],
-        select(
-            _claimed.c.workspace_id,
-            _claimed.c.livemode,
-            _claimed.c.claim,
-            _claimed.c.id,
-            _claimed.c.endpoint_id,
-            _claimed.c.attempt_count,
-        ),
-    )
-    .cte("logged")
-)
-_keys = (
-    select(func.array_agg(aggregate_order_by(EndpointSecret.sealed, EndpointSecret.id)))
-    .where(
-        EndpointSecret.workspace_id == _claimed.c.workspace_id,
-        EndpointSecret.livemode == _claimed.c.livemode,
-        EndpointSecret.endpoint_id == _claimed.c.endpoint_id,
-        or_(EndpointSecret.expires_at.is_(None), EndpointSecret.expires_at > func.now()),
-    )
-    .scalar_subquery()
-)
-_CLAIM = Prepared(
-    select(
-        _claimed.c.workspace_id,
-        _claimed.c.livemode,
-        _claimed.c.id.label("delivery_id"),
-        _claimed.c.claim.label("attempt_id"),
-        _claimed.c.endpoint_id,
-        _claimed.c.event_id,
-        _claimed.c.attempt_count.label("number"),
-        _claimed.c.failures,
-        Endpoint.url,
-        Event.body,
-        _keys.label("sealed"),
-    )
-    .select_from(_claimed)
-    .join(
-        Event,
-        and_(
-            Event.workspace_id == _claimed.c.workspace_id,
-            Event.livemode == _claimed.c.livemode,
-            Event.id == _claimed.c.event_id,
-        ),
-    )
-    .join(
-        Endpoint,
-        and_(
-            Endpoint.workspace_id == _claimed.c.workspace_id,
-            Endpoint.livemode == _claimed.c.livemode,
-            Endpoint.id == _claimed.c.endpoint_id,
-        ),
-    )
-    .add_cte(_logged)
-)
-
-_results = (
-    func.unnest(
-        bindparam("workspaces", type_=ARRAY(Uuid)),
-        bindparam("modes", type_=ARRAY(Boolean)),
-        bindparam("delivery_ids", type_=ARRAY(Uuid)),
-        bindparam("attempt_ids", type_=ARRAY(Uuid)),
-        bindparam("statuses", type_=ARRAY(Text)),
-        bindparam("delays_s", type_=ARRAY(Float)),
-        bindparam("failed", type_=ARRAY(Integer)),
-        bindparam("status_codes", type_=ARRAY(Integer)),
-        bindparam("errors", type_=ARRAY(Text)),
-        bindparam("latencies_ms", type_=ARRAY(Float)),
-        bindparam("headers", type_=ARRAY(Text)),
-        bindparam("bodies", type_=ARRAY(Text)),
-    )
-    .table_valued(
-        column("workspace_id", Uuid),
-        column("livemode", Boolean),
-        column("delivery_id", Uuid),
-        column("attempt_id", Uuid),
-        column("status", Text),
-        column("delay_s", Float),
-        column("failed", Integer),
-        column("status_code", Integer),
-        column("error", Text),
-        column("latency_ms", Float),
-        column("headers", Text),
-        column("body", Text),
-        name="result",
-    )
-    .render_derived(name="result")
-)
-
-
-def _of_result(table: Any) -> ColumnElement[bool]:
-    return and_(table.workspace_id == _results.c.workspace_id, table.livemode == _results.c.livemode)
-
-
-_finished = (
-    update(Attempt)
-    .values(
-        finished_at=func.clock_timestamp(),
-        status_code=_results.c.status_code,
-        error=_results.c.error,
-        latency_ms=_results.c.latency_ms,
-        response_headers=_results.c.headers.cast(JSONB),
-        response_body=_results.c.body,
-    )
-    .where(_of_result(Attempt), Attempt.id == _results.c.attempt_id)
-    .returning(Attempt.id)
-    .cte("finished")
-)
-_at_rest = or_(_results.c.status == "delivered", _results.c.status == "dead")
 _COMPLETE = Prepared(
-    update(Delivery)
-    .values(
-        # An endpoint that was disabled while the request was under way keeps what it did not get.
-        status=case(
-            (and_(_results.c.status == "pending", Delivery.status == "held"), literal("held")), else_=_results.c.status
-        ),
-        due_at=func.now() + seconds(_results.c.delay_s),
-        claim=None,
-        failures=Delivery.failures + _results.c.failed,
-        last_status_code=_results.c.status_code,
-        last_error=_results.c.error,
-        finished_at=case((_at_rest, func.clock_timestamp())),
+    text(
+        """
+WITH result AS (
+    SELECT * FROM unnest(
+        CAST(:workspaces AS uuid[]), CAST(:modes AS boolean[]), CAST(:delivery_ids AS uuid[]),
+        CAST(:attempt_ids AS uuid[]), CAST(:statuses AS text[]), CAST(:delays_s AS float8[]),
+        CAST(:failed AS integer[]), CAST(:status_codes AS integer[]), CAST(:errors AS text[]),
+        CAST(:latencies_ms AS float8[]), CAST(:headers AS text[]), CAST(:bodies AS text[])
+    ) AS result (workspace_id, livemode, delivery_id, attempt_id, status, delay_s, failed, status_code, error,
+                 latency_ms, headers, body)
+), finished AS (
+    UPDATE attempts AS attempt
+    SET finished_at = clock_timestamp(), status_code = result.status_code, error = result.error,
+        latency_ms = result.latency_ms, response_headers = result.headers::jsonb, response_body = result.body
+    FROM result
+    WHERE attempt.workspace_id = result.workspace_id AND attempt.livemode = result.livemode
+      AND attempt.id = result.attempt_id
+)
+UPDATE deliveries AS delivery
+SET -- An endpoint that was disabled while the request was under way keeps what it did not get.
+    status = CASE WHEN result.status = 'pending' AND delivery.status = 'held' THEN 'held' ELSE result.status END,
+    due_at = CASE WHEN result.status = 'pending'
+                  THEN clock_timestamp() + result.delay_s * interval '1 second' ELSE delivery.due_at END,
+    claim = NULL,
+    leased_until = NULL,
+    failures = delivery.failures + result.failed,
+    last_status_code = result.status_code,
+    last_error = result.error,
+    finished_at = CASE WHEN result.status IN ('delivered', 'dead') THEN clock_timestamp() END
+FROM result
+WHERE delivery.workspace_id = result.workspace_id AND delivery.livemode = result.livemode
+  AND delivery.id = result.delivery_id AND delivery.claim = result.attempt_id
+RETURNING delivery.id"""
     )
-    .where(_of_result(Delivery), Delivery.id == _results.c.delivery_id, Delivery.claim == _results.c.attempt_id)
-    .returning(Delivery.id)
-    .add_cte(_finished)
 )
-_NEXT_DUE = Prepared(
-    select(func.extract("epoch", func.min(Delivery.due_at) - func.now()).cast(Float)).where(Delivery.status == _PENDING)
+_RELEASE = Prepared(
+    text(
+        """
+WITH unsent AS (
+    SELECT * FROM unnest(
+        CAST(:workspaces AS uuid[]), CAST(:modes AS boolean[]), CAST(:delivery_ids AS uuid[]),
+        CAST(:attempt_ids AS uuid[])
+    ) AS unsent (workspace_id, livemode, delivery_id, attempt_id)
+), forgotten AS (
+    DELETE FROM attempts AS attempt USING unsent
+    WHERE attempt.workspace_id = unsent.workspace_id AND attempt.livemode = unsent.livemode
+      AND attempt.id = unsent.attempt_id
 )
+UPDATE deliveries AS delivery
+SET claim = NULL, leased_until = NULL, attempt_count = attempt_count - 1
+FROM unsent
+WHERE delivery.workspace_id = unsent.workspace_id AND delivery.livemode = unsent.livemode
+  AND delivery.id = unsent.delivery_id AND delivery.claim = unsent.attempt_id"""
+    )
+)
+# Leases that run out are left to the sweep, and what waits in order to the worker that let it wait.
+_NEXT = Prepared(
+    text(
+        """
+SELECT extract(epoch FROM least(
+    (SELECT min(due_at) FROM deliveries WHERE status = 'pending' AND order_key IS NULL AND due_at > now()),
+    (SELECT min(blocked_until) FROM endpoint_health WHERE blocked_until > now())
+) - now())::float8"""
+    )
+)
+_ENDPOINT = "workspace_id = :workspace AND livemode = :mode AND {} = :endpoint_id"
 _DISABLE = Prepared(
-    update(Endpoint)
-    .values(enabled=False, disabled_reason=bindparam("reason"), version=Endpoint.version + 1, updated_at=func.now())
-    .where(
-        Endpoint.workspace_id == bindparam("workspace"),
-        Endpoint.livemode == bindparam("mode"),
-        Endpoint.id == bindparam("endpoint_id"),
-        Endpoint.enabled,
+    text(
+        "UPDATE endpoints SET enabled = false, disabled_reason = :reason, version = version + 1, updated_at = now() "
+        f"WHERE {_ENDPOINT.format('id')} AND enabled RETURNING id"
     )
 )
 _HOLD = Prepared(
-    update(Delivery)
-    .values(status="held")
-    .where(
-        Delivery.workspace_id == bindparam("workspace"),
-        Delivery.livemode == bindparam("mode"),
-        Delivery.endpoint_id == bindparam("endpoint_id"),
-        Delivery.status == _PENDING,
-    )
+    text(f"UPDATE deliveries SET status = 'held' WHERE {_ENDPOINT.format('endpoint_id')} AND status = 'pending'")
 )
 _RESUME = Prepared(
-    update(Delivery)
-    .values(status="pending", due_at=func.now())
-    .where(
-        Delivery.workspace_id == bindparam("workspace"),
-        Delivery.livemode == bindparam("mode"),
-        Delivery.endpoint_id == bindparam("endpoint_id"),
-        Delivery.status == "held",
+    text(
+        "UPDATE deliveries SET status = 'pending', due_at = now() "
+        f"WHERE {_ENDPOINT.format('endpoint_id')} AND status = 'held'"
     )
 )
-
-
-async def claim(tx: Transaction, most: int, lease_s: float) -> list[Claimed]:
-    """Take up to `most` due deliveries, oldest first, for `lease_s`. Those that another worker takes are left to it."""
-    rows = await tx.all(_CLAIM, most=most, lease_s=lease_s)
-    return [Claimed(**{**row, "sealed": row["sealed"] or []}) for row in map(dict, rows)]
+_FORGET_HEALTH = Prepared(text(f"DELETE FROM endpoint_health WHERE {_ENDPOINT.format('endpoint_id')}"))
+_READ_HEALTH = Prepared(
+    text(
+        "SELECT breaker, failures_in_row, recent, recent_count, openings, blocked_until, failing_since, now() AS now "
+        f"FROM (SELECT 1) AS one LEFT JOIN endpoint_health ON {_ENDPOINT.format('endpoint_id')}"
+    )
+)
+_WRITE_HEALTH = Prepared(
+    text(
+        """
+INSERT INTO endpoint_health AS health (workspace_id, livemode, endpoint_id, breaker, failures_in_row, recent,
+    recent_count, openings, blocked_until, failing_since)
+SELECT CAST(:workspace AS uuid), CAST(:mode AS boolean), CAST(:endpoint_id AS uuid), CAST(:breaker AS text),
+    CAST(:failures_in_row AS integer), CAST(:recent AS integer), CAST(:recent_count AS integer),
+    CAST(:openings AS integer), CAST(:blocked_until AS timestamptz), CAST(:failing_since AS timestamptz)
+WHERE EXISTS (SELECT FROM endpoints WHERE workspace_id = :workspace AND livemode = :mode AND id = :endpoint_id)
+ON CONFLICT (workspace_id, livemode, endpoint_id) DO UPDATE
+SET breaker = excluded.breaker, failures_in_row = excluded.failures_in_row, recent = excluded.recent,
+    recent_count = excluded.recent_count, openings = excluded.openings, blocked_until = excluded.blocked_until,
+    failing_since = excluded.failing_since, updated_at = now()"""
+    )
+)
 
 
 async def complete(tx: Transaction, results: Sequence[Completed]) -> int:
     """Write how these attempts ended. Gives how many deliveries were still ours; the others were claimed by another."""
     rows = await tx.all(
         _COMPLETE,
-        workspaces=[result.workspace_id for result in results],
-        modes=[result.livemode for result in results],
-        delivery_ids=[result.delivery_id for result in results],
-        attempt_ids=[result.attempt_id for result in results],
+        **_keys([result.delivery for result in results]),
         statuses=[result.status for result in results],
         delays_s=[result.delay_s for result in results],
         failed=[int(result.failed) for result in results],
@@ -293,23 +158,61 @@ async def complete(tx: Transaction, results: Sequence[Completed]) -> int:
     return len(rows)
 
 
+async def release(tx: Transaction, unsent: Sequence[Claimed]) -> None:
+    """Give back what was claimed and not sent, as if it had not been: no attempt was made, none is counted."""
+    await tx.run(_RELEASE, **_keys(unsent))
+
+
 async def seconds_to_next(tx: Transaction) -> float | None:
-    """Until the next delivery is due: below 0 when one is late, None when none is pending."""
-    value: float | None = await tx.value(_NEXT_DUE)
+    """Until the next delivery becomes due, or an endpoint is no longer blocked. None when nothing is to come."""
+    value: float | None = await tx.value(_NEXT)
     return value
 
 
-async def disable(tx: Transaction, workspace_id: UUID, livemode: bool, endpoint_id: UUID, reason: str) -> None:
-    """Stop an endpoint. What waits for it is held, and goes on when it is enabled again."""
-    await tx.run(_DISABLE, workspace=workspace_id, mode=livemode, endpoint_id=endpoint_id, reason=reason)
-    await hold(tx, workspace_id, livemode, endpoint_id)
+async def disable(tx: Transaction, lane: Lane, reason: str) -> bool:
+    """Stop an endpoint. What waits for it is held, and goes on when it is enabled again. False when it was stopped."""
+    stopped = await tx.value(_DISABLE, **_lane(lane), reason=reason)
+    await hold(tx, lane)
+    return stopped is not None
 
 
-async def hold(tx: Transaction, workspace_id: UUID, livemode: bool, endpoint_id: UUID) -> None:
-    await tx.run(_HOLD, workspace=workspace_id, mode=livemode, endpoint_id=endpoint_id)
+async def hold(tx: Transaction, lane: Lane) -> None:
+    """Let what waits for an endpoint wait until it is enabled."""
+    await tx.run(_HOLD, **_lane(lane))
 
 
-async def resume(tx: Transaction, workspace_id: UUID, livemode: bool, endpoint_id: UUID) -> None:
-    """Make due what was held."""
-    await tx.run(_RESUME, workspace=workspace_id, mode=livemode, endpoint_id=endpoint_id)
+async def resume(tx: Transaction, lane: Lane) -> None:
+    """Make due what was held, and forget how the endpoint failed."""
+    await tx.run(_FORGET_HEALTH, **_lane(lane))
+    await tx.run(_RESUME, **_lane(lane))
     tx.ring_on_commit()
+
+
+async def read_health(tx: Transaction, lane: Lane) -> tuple[Health, datetime]:
+    """An endpoint's health, and the database's time. Two workers at once: the last to write is believed."""
+    row = await tx.first(_READ_HEALTH, **_lane(lane))
+    assert row is not None
+    if row["breaker"] is None:
+        return Health(), row["now"]
+    return Health(*(row[name] for name in Health.__slots__)), row["now"]
+
+
+async def write_health(tx: Transaction, lane: Lane, health: Health) -> None:
+    """Keep it; a clean bill is no row."""
+    if health.clean:
+        await tx.run(_FORGET_HEALTH, **_lane(lane))
+    else:
+        await tx.run(_WRITE_HEALTH, **_lane(lane), **{name: getattr(health, name) for name in Health.__slots__})
+
+
+def _lane(lane: Lane) -> dict[str, Any]:
+    return {"workspace": lane[0], "mode": lane[1], "endpoint_id": lane[2]}
+
+
+def _keys(deliveries: Sequence[Claimed]) -> dict[str, list[Any]]:
+    return {
+        "workspaces": [delivery.workspace_id for delivery in deliveries],
+        "modes": [delivery.livemode for delivery in deliveries],
+        "delivery_ids": [delivery.delivery_id for delivery in deliveries],
+        "attempt_ids": [delivery.attempt_id for delivery in deliveries],
+    }

@@ -68,6 +68,7 @@ DELIVERY_WITH_ATTEMPTS = Prepared(
     select(
         _WITH_ATTEMPTS.text(),
         or_(Delivery.finished_at.is_not(None), Delivery.failures > 0).label("attempted"),
+        (Delivery.status == "delivered").label("delivered"),
     ).where(owned(Delivery), Delivery.id == bindparam("id"))
 )
 EVENT_BY_ID = Prepared(select(EVENT.text()).where(owned(Event), Event.id == bindparam("id")))

@@ -4,60 +4,115 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, Text, func, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Integer, LargeBinary, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import UserDefinedType
 
 from api.db import Base, Stamped, Tenant, identity, reference
 
 
-def _foreign(column: str, table: str) -> ForeignKeyConstraint:
+class Xid8(UserDefinedType[int]):
+    """Postgres's 64-bit transaction id."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+def _of_endpoint() -> ForeignKeyConstraint:
     """A reference that stays inside its workspace and mode: the tenant's columns are part of the key."""
     return ForeignKeyConstraint(
-        ["workspace_id", "livemode", column],
-        [f"{table}.workspace_id", f"{table}.livemode", f"{table}.id"],
+        ["workspace_id", "livemode", "endpoint_id"],
+        ["endpoints.workspace_id", "endpoints.livemode", "endpoints.id"],
         ondelete="CASCADE",
     )
 
 
 class Endpoint(Tenant, Stamped, Base):
-    """A subscriber's URL and the event types that it wants: names, `decision.*`, or `*`."""
+    """A subscriber's URL, the event types that it wants, and how it wants them.
+
+    `event_types` are names, `decision.*`, or `*`; `condition` narrows them by fields of the data. `headers` are the
+    subscriber's own, sealed, since they may carry a credential. `schedule` are the pauses before each attempt in
+    seconds, null for the default one. `disabled_reason` is set when it was not the subscriber who disabled it.
+    """
 
     __tablename__ = "endpoints"
+    __table_args__ = (
+        CheckConstraint("ordering IN ('none', 'endpoint', 'entity')", name="ordering"),
+        CheckConstraint("payload IN ('full', 'thin')", name="payload"),
+    )
 
     id: Mapped[UUID] = identity("ep")
     url: Mapped[str]
     description: Mapped[str | None]
     event_types: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    condition: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     enabled: Mapped[bool] = mapped_column(server_default=text("true"))
     disabled_reason: Mapped[str | None]
+    ordering: Mapped[str] = mapped_column(server_default="none")
+    payload: Mapped[str] = mapped_column(server_default="full")
+    schedule: Mapped[list[int] | None] = mapped_column(ARRAY(Integer))
+    rate_per_s: Mapped[int | None]
+    max_in_flight: Mapped[int] = mapped_column(server_default="16")
+    header_names: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    sealed_headers: Mapped[bytes | None] = mapped_column(LargeBinary)
     extra: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default=text("'{}'"))
 
 
 class EndpointSecret(Tenant, Base):
-    """A signing key of an endpoint, sealed. Several live at once while one is rotated; `expires_at` ends the old."""
+    """A signing key of an endpoint, sealed. Several live at once while one is rotated; `expires_at` ends the old.
+
+    `kind` is hmac (signs `v1`) or ed25519 (signs `v1a`, and has a `public_key`).
+    """
 
     __tablename__ = "endpoint_secrets"
     __table_args__ = (
-        _foreign("endpoint_id", "endpoints"),
+        _of_endpoint(),
+        CheckConstraint("kind IN ('hmac', 'ed25519')", name="kind"),
         Index("ix_endpoint_secrets_endpoint", "workspace_id", "livemode", "endpoint_id"),
     )
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("uuidv7()"))
+    id: Mapped[UUID] = identity("whs")
     endpoint_id: Mapped[UUID] = reference("ep")
+    kind: Mapped[str] = mapped_column(server_default="hmac")
+    public_key: Mapped[str | None]
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]
 
 
+class EndpointHealth(Tenant, Base):
+    """How an endpoint has answered lately. No row means that nothing is wrong.
+
+    `recent` are the last 20 results as bits, the newest lowest, 1 for a failure, of which `recent_count` are known.
+    Until `blocked_until` nothing is sent: the breaker is open, or the receiver asked for a pause.
+    """
+
+    __tablename__ = "endpoint_health"
+    __table_args__ = (_of_endpoint(), CheckConstraint("breaker IN ('closed', 'open')", name="breaker"))
+
+    endpoint_id: Mapped[UUID] = reference("ep", primary_key=True)
+    breaker: Mapped[str] = mapped_column(server_default="closed")
+    failures_in_row: Mapped[int] = mapped_column(server_default="0")
+    recent: Mapped[int] = mapped_column(server_default="0")
+    recent_count: Mapped[int] = mapped_column(server_default="0")
+    openings: Mapped[int] = mapped_column(server_default="0")
+    blocked_until: Mapped[datetime | None]
+    failing_since: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Event(Tenant, Base):
-    """Something that happened, as the very bytes that are signed and sent."""
+    """Something that happened, as the very bytes that are signed and sent. `trace_id`: the request's, 32 hex digits."""
 
     __tablename__ = "events"
 
     id: Mapped[UUID] = identity("evt")
     type: Mapped[str]
     body: Mapped[str]
+    trace_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -65,16 +120,35 @@ class Delivery(Tenant, Base):
     """One event for one endpoint.
 
     `pending` is due at `due_at`; `held` waits for its endpoint to be enabled; `delivered` and `dead` are at rest. A
-    claimed delivery is pending with `claim`, the id of the attempt under way, and due again when its lease ends.
+    claimed delivery stays pending: `claim` is the attempt under way, and nobody else takes it before `leased_until`.
     `failures` counts finished attempts that failed, and walks the schedule; `attempt_count` counts all.
+
+    `order_key` is null where order does not matter, empty where the endpoint wants all in order, and the entity's id
+    where it wants that of each entity. `xid` is the transaction that wrote it, and orders what is in order.
     """
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        _foreign("event_id", "events"),
-        _foreign("endpoint_id", "endpoints"),
+        _of_endpoint(),
         CheckConstraint("status IN ('pending', 'held', 'delivered', 'dead')", name="status"),
-        Index("ix_deliveries_due", "due_at", postgresql_where=text("status = 'pending'")),
+        Index("ix_deliveries_due", "due_at", postgresql_where=text("status = 'pending' AND order_key IS NULL")),
+        Index(
+            "ix_deliveries_lane",
+            "workspace_id",
+            "livemode",
+            "endpoint_id",
+            "due_at",
+            postgresql_where=text("status = 'pending' AND order_key IS NULL"),
+        ),
+        Index(
+            "ix_deliveries_ordered",
+            "workspace_id",
+            "livemode",
+            "endpoint_id",
+            "xid",
+            "id",
+            postgresql_where=text("status = 'pending' AND order_key IS NOT NULL"),
+        ),
         Index("ix_deliveries_endpoint", "workspace_id", "livemode", "endpoint_id", "id"),
         Index("ix_deliveries_event", "workspace_id", "livemode", "event_id"),
     )
@@ -84,7 +158,10 @@ class Delivery(Tenant, Base):
     endpoint_id: Mapped[UUID] = reference("ep")
     status: Mapped[str] = mapped_column(server_default="pending")
     due_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    leased_until: Mapped[datetime | None]
     claim: Mapped[UUID | None]
+    order_key: Mapped[str | None]
+    xid: Mapped[int] = mapped_column(Xid8(), server_default=text("pg_current_xact_id()"))
     attempt_count: Mapped[int] = mapped_column(server_default="0")
     failures: Mapped[int] = mapped_column(server_default="0")
     last_status_code: Mapped[int | None]
@@ -95,12 +172,12 @@ class Delivery(Tenant, Base):
 
 class Attempt(Tenant, Base):
     """One request to an endpoint. The row is written before the request leaves: without `finished_at` it is under way,
-    or its worker died."""
+    or its worker died. Partitioned by id, which begins with its time, a partition a day (migration 0002)."""
 
     __tablename__ = "attempts"
     __table_args__ = (
-        _foreign("delivery_id", "deliveries"),
         Index("ix_attempts_delivery", "workspace_id", "livemode", "delivery_id", "id"),
+        {"postgresql_partition_by": "RANGE (id)"},
     )
 
     id: Mapped[UUID] = identity("att")

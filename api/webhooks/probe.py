@@ -13,19 +13,21 @@ from api.stores import Scope, Stores
 from api.webhooks import catalogue
 from api.webhooks.log import DELIVERY_WITH_ATTEMPTS
 from api.webhooks.outbox import emit_to_one
-from api.webhooks.subscribe import ENDPOINT
+from api.webhooks.subscribe import ENDPOINT, enable_after_test
 
 POLL_S = 0.05
 
 
 class EndpointDisabled(Conflict):
-    """Nothing is sent to a disabled endpoint, tests neither."""
+    """Nothing is sent to an endpoint that its owner disabled, tests neither. One that we disabled can be tried."""
 
     code, title = "endpoint_disabled", "The endpoint is disabled"
 
 
 async def send_test(stores: Stores, scope: Scope, endpoint_id: UUID, event_type: str, wait_s: float) -> asyncpg.Record:
     """Send the type's example, and wait up to `wait_s` for the attempt to end.
+
+    An endpoint that we disabled and that answers goes on.
 
     Gives the delivery with its attempts, still pending when the time was too short. It has transactions of its own:
     the event must be committed before a worker can see it. Raises NotFound, Invalid, EndpointDisabled.
@@ -37,11 +39,16 @@ async def send_test(stores: Stores, scope: Scope, endpoint_id: UUID, event_type:
         )
     async with stores.transaction(scope) as tx:
         endpoint = json.load((await ENDPOINT.read(tx, endpoint_id))["json"])
-        if not endpoint["enabled"]:
+        if not endpoint["enabled"] and endpoint["disabled_reason"] is None:
             raise EndpointDisabled(f"{wire_id('ep', endpoint_id)} is disabled. Enable it by PATCH first.")
         delivery_id = await emit_to_one(tx, found, json.dump(found.example), endpoint_id)
         await tx.commit()
-    return await _outcome(stores, scope, delivery_id, wait_s)
+    row = await _outcome(stores, scope, delivery_id, wait_s)
+    if row["delivered"] and not endpoint["enabled"]:
+        async with stores.transaction(scope) as tx:
+            await enable_after_test(tx, endpoint_id)
+            await tx.commit()
+    return row
 
 
 async def _outcome(stores: Stores, scope: Scope, delivery_id: UUID, wait_s: float) -> asyncpg.Record:

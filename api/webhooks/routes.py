@@ -10,13 +10,14 @@ from api.accounts.tenancy import one
 from api.db import wire_id
 from api.http.etags import IfMatch, fresh
 from api.http.pagination import Listing, PageQuery
-from api.http.reply import Reply, computed, created, no_content
+from api.http.reply import Reply, all_of, computed, created, no_content
 from api.http.reply import one as one_reply
 from api.http.route import OpenRoute, OpenStores, Tx, operation
 from api.webhooks import catalogue
-from api.webhooks.log import DELIVERIES, DELIVERY_WITH_ATTEMPTS, EVENT_BY_ID, EVENTS
+from api.webhooks.log import DELIVERIES, DELIVERY_WITH_ATTEMPTS
 from api.webhooks.probe import send_test
 from api.webhooks.redeliver import redeliver
+from api.webhooks.rotate import LIVE, as_jwks, rotate, shown_with_secret, take_back
 from api.webhooks.schemas import (
     CatalogShown,
     DeliveryId,
@@ -28,11 +29,15 @@ from api.webhooks.schemas import (
     EndpointId,
     EndpointPatch,
     EndpointShown,
-    EventId,
-    EventQuery,
-    EventShown,
+    EndpointStats,
+    JwksShown,
+    RotateSecret,
+    SecretCreated,
+    SecretId,
+    SecretShown,
     TestRequest,
 )
+from api.webhooks.stats import STATS
 from api.webhooks.subscribe import ENDPOINT, change, subscribe
 
 _ENDPOINTS = Listing(ENDPOINT.shape)
@@ -67,7 +72,8 @@ async def update_endpoint(
     tx: Tx, request: Request, id: EndpointId, patch: EndpointPatch, precondition: IfMatch
 ) -> Response:
     """Change an endpoint by merge patch. Disabling it holds what it would get; enabling it sends that."""
-    row = await change(tx, request.app.state.target_policy, id, patch, precondition)
+    state = request.app.state
+    row = await change(tx, state.target_policy, state.sealer, id, patch, precondition)
     return one_reply(row["json"], row["version"])
 
 
@@ -79,24 +85,51 @@ async def delete_endpoint(tx: Tx, id: EndpointId, precondition: IfMatch) -> Resp
     return no_content()
 
 
+@router.get("/endpoints/{id}/stats", **operation("get_endpoint_stats", scope="webhooks:read", returns=EndpointStats))
+async def get_stats(tx: Tx, id: EndpointId) -> Reply:
+    """How deliveries to an endpoint have gone, and how it stands."""
+    return Reply((await one(tx, STATS, id, "endpoint", "ep"))["json"])
+
+
+@router.post(
+    "/endpoints/{id}/secrets", **operation("rotate_secret", scope="webhooks:write", returns=SecretCreated, status=201)
+)
+async def rotate_secret(tx: Tx, request: Request, id: EndpointId, wanted: RotateSecret) -> Reply:
+    """Add a signing key. Until the others expire every request carries the signatures of all."""
+    text, secret = await rotate(tx, request.app.state.sealer, id, wanted)
+    return Reply(shown_with_secret(text, secret), 201)
+
+
+@router.get(
+    "/endpoints/{id}/secrets", **operation("list_secrets", scope="webhooks:read", returns=SecretShown, many=True)
+)
+async def list_secrets(tx: Tx, id: EndpointId) -> Reply:
+    """The live signing keys, oldest first, without their secrets: ten at most."""
+    await ENDPOINT.read(tx, id)
+    rows = await tx.all(LIVE, endpoint_id=id)
+    return Reply(all_of([row["json"] for row in rows]))
+
+
+@router.delete("/endpoints/{id}/secrets/{secret_id}", **operation("delete_secret", scope="webhooks:write", status=204))
+async def delete_secret(tx: Tx, id: EndpointId, secret_id: SecretId) -> Response:
+    """End a signing key now. The last one cannot be ended."""
+    await take_back(tx, id, secret_id)
+    return no_content()
+
+
+@router.get("/endpoints/{id}/jwks", **operation("get_jwks", scope="webhooks:read", returns=JwksShown))
+async def get_jwks(tx: Tx, id: EndpointId) -> Reply:
+    """The live ed25519 keys as a JSON Web Key Set."""
+    await ENDPOINT.read(tx, id)
+    return computed(as_jwks(await tx.all(LIVE, endpoint_id=id)))
+
+
 @router.post("/endpoints/{id}/test", **operation("test_endpoint", scope="webhooks:write", returns=DeliveryWithAttempts))
 async def post_test(caller: CallerOf, stores: OpenStores, id: EndpointId, wanted: TestRequest | None = None) -> Reply:
     """Send an event type's example through the real path; the answer has the attempt. 202 when it has not ended yet."""
     event_type = (wanted or TestRequest.model_validate({})).event_type
     row = await send_test(stores, caller.scope, id, event_type, stores.settings.delivery_timeout_s + 1)
     return Reply(row["json"], 200 if row["attempted"] else 202)
-
-
-@router.get("/events", **operation("list_events", scope="webhooks:read", returns=EventShown, many=True))
-async def list_events(tx: Tx, request: Request, query: Annotated[EventQuery, Query()]) -> Reply:
-    """What happened, newest first, each as it was sent."""
-    return await EVENTS.page(tx, request, query)
-
-
-@router.get("/events/{id}", **operation("get_event", scope="webhooks:read", returns=EventShown))
-async def get_event(tx: Tx, id: EventId) -> Reply:
-    """One event, as it was sent."""
-    return Reply((await one(tx, EVENT_BY_ID, id, "event", "evt"))["json"])
 
 
 @router.get("/deliveries", **operation("list_deliveries", scope="webhooks:read", returns=DeliveryShown, many=True))

@@ -1,0 +1,328 @@
+"""Claim what is due: a lease on each row, many rows at once, endpoints in turn.
+
+Three statements, in plain SQL because they are the heart of the delivery system and are read more than written:
+
+* `_DUE` looks at the deliveries that have waited longest, and takes from each endpoint no more than it has room for.
+* `_WALK` goes from endpoint to endpoint, a bounded number at a time and each time from where it stopped, and `_LANES`
+  claims from those. They are asked when `_DUE` saw little but deliveries of endpoints that are blocked or full, whose
+  backlog must not hide the others.
+* `_ORDERED` takes a run of deliveries in order from endpoints that want that. The lanes are locked by a statement of
+  their own first, so that what it sees is newer than what any other worker claimed.
+
+A claim writes the attempt's row before its request leaves, and the attempt's id is the fence: a worker that was away
+past its lease cannot complete what another has claimed since.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from api.stores import Prepared, Transaction
+
+MOST_LANES = 256
+MOST_ORDERED_LANES = 64
+# So many of the longest waiting are looked at for each that may be taken.
+WINDOW_FACTOR = 4
+NO_LANE = (UUID(int=0), False, UUID(int=0))
+
+Lane = tuple[UUID, bool, UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery to send now. `attempt_id` is the claim; `sealed` are the endpoint's live keys, oldest first.
+
+    `watched` says that the endpoint has failed lately, `probe` that its breaker is open and this one tries it.
+    Deliveries with one `order_key` of one endpoint go one after the other; None goes by itself.
+    """
+
+    workspace_id: UUID
+    livemode: bool
+    delivery_id: UUID
+    attempt_id: UUID
+    endpoint_id: UUID
+    event_id: UUID
+    event_type: str
+    number: int
+    failures: int
+    order_key: str | None
+    url: str
+    body: str
+    trace_id: str | None
+    payload: str
+    schedule: list[int] | None
+    max_in_flight: int
+    rate_per_s: int | None
+    sealed_headers: bytes | None
+    sealed: list[bytes]
+    watched: bool
+    probe: bool
+
+    @property
+    def lane(self) -> Lane:
+        return self.workspace_id, self.livemode, self.endpoint_id
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many more deliveries each of these endpoints takes now. Those not named take their `max_in_flight`."""
+
+    endpoint_ids: list[UUID]
+    left: list[int]
+
+
+# What is taken from `chosen`, in every statement: lease, log, and all that the request needs.
+_TAKE = """
+taken AS (
+    SELECT delivery.workspace_id, delivery.livemode, delivery.id, chosen.watched, chosen.probe
+    FROM deliveries AS delivery
+    JOIN chosen USING (workspace_id, livemode, id)
+    WHERE delivery.status = 'pending' AND delivery.due_at <= now()
+      AND (delivery.leased_until IS NULL OR delivery.leased_until <= now())
+    FOR UPDATE OF delivery SKIP LOCKED
+), claimed AS (
+    UPDATE deliveries AS delivery
+    SET leased_until = now() + CAST(:lease_s AS float8) * interval '1 second',
+        claim = uuidv7(),
+        attempt_count = attempt_count + 1
+    FROM taken
+    WHERE delivery.workspace_id = taken.workspace_id AND delivery.livemode = taken.livemode AND delivery.id = taken.id
+    RETURNING delivery.*, taken.watched, taken.probe
+), logged AS (
+    INSERT INTO attempts (workspace_id, livemode, id, delivery_id, endpoint_id, number)
+    SELECT workspace_id, livemode, claim, id, endpoint_id, attempt_count FROM claimed
+), probing AS (
+    -- The probe is alone: until it has answered, or its lease ends, the endpoint stays blocked for the others.
+    UPDATE endpoint_health AS health
+    SET blocked_until = now() + CAST(:lease_s AS float8) * interval '1 second'
+    FROM claimed
+    WHERE claimed.probe AND health.workspace_id = claimed.workspace_id AND health.livemode = claimed.livemode
+      AND health.endpoint_id = claimed.endpoint_id
+)
+SELECT looked_at.seen, work.*
+FROM (SELECT count(*) AS seen FROM candidate) AS looked_at
+LEFT JOIN (
+    SELECT claimed.workspace_id, claimed.livemode, claimed.id AS delivery_id, claimed.claim AS attempt_id,
+           claimed.endpoint_id, claimed.event_id, event.type AS event_type, claimed.attempt_count AS number,
+           claimed.failures, claimed.order_key, claimed.xid, endpoint.url, event.body, event.trace_id,
+           endpoint.payload, endpoint.schedule, endpoint.max_in_flight, endpoint.rate_per_s, endpoint.sealed_headers,
+           ARRAY(
+               SELECT secret.sealed FROM endpoint_secrets AS secret
+               WHERE secret.workspace_id = claimed.workspace_id AND secret.livemode = claimed.livemode
+                 AND secret.endpoint_id = claimed.endpoint_id
+                 AND (secret.expires_at IS NULL OR secret.expires_at > now())
+               ORDER BY secret.id
+           ) AS sealed,
+           claimed.watched, claimed.probe
+    FROM claimed
+    JOIN events AS event
+      ON event.workspace_id = claimed.workspace_id AND event.livemode = claimed.livemode
+     AND event.id = claimed.event_id
+    JOIN endpoints AS endpoint
+      ON endpoint.workspace_id = claimed.workspace_id AND endpoint.livemode = claimed.livemode
+     AND endpoint.id = claimed.endpoint_id
+) AS work ON true
+ORDER BY work.xid, work.delivery_id
+"""
+
+# From candidates, those whose endpoint is not blocked, and of each endpoint as many as it has room for.
+_CHOOSE = """
+rooms AS (
+    SELECT * FROM unnest(CAST(:full_ids AS uuid[]), CAST(:full_left AS integer[])) AS room (endpoint_id, left_over)
+), numbered AS (
+    SELECT candidate.*, row_number() OVER (
+        PARTITION BY workspace_id, livemode, endpoint_id ORDER BY due_at, id
+    ) AS place
+    FROM candidate
+), chosen AS (
+    SELECT numbered.workspace_id, numbered.livemode, numbered.id,
+           health.endpoint_id IS NOT NULL AS watched, coalesce(health.breaker = 'open', false) AS probe
+    FROM numbered
+    JOIN endpoints AS endpoint
+      ON endpoint.workspace_id = numbered.workspace_id AND endpoint.livemode = numbered.livemode
+     AND endpoint.id = numbered.endpoint_id
+    LEFT JOIN endpoint_health AS health
+      ON health.workspace_id = numbered.workspace_id AND health.livemode = numbered.livemode
+     AND health.endpoint_id = numbered.endpoint_id
+    LEFT JOIN rooms ON rooms.endpoint_id = numbered.endpoint_id
+    WHERE (health.blocked_until IS NULL OR health.blocked_until <= now())
+      AND numbered.place <= CASE WHEN health.breaker = 'open' THEN 1
+                                 ELSE coalesce(rooms.left_over, endpoint.max_in_flight) END
+    ORDER BY numbered.place, numbered.due_at
+    LIMIT :most
+)
+"""
+
+
+def _prepared(*parts: str) -> Prepared:
+    return Prepared(text(", ".join(parts)))
+
+
+_DUE = _prepared(
+    """
+WITH candidate AS (
+    SELECT workspace_id, livemode, id, endpoint_id, due_at
+    FROM deliveries
+    WHERE status = 'pending' AND order_key IS NULL AND due_at <= now()
+      AND (leased_until IS NULL OR leased_until <= now())
+    ORDER BY due_at
+    LIMIT :seen
+)""",
+    _CHOOSE,
+    _TAKE,
+)
+_WALK = _prepared(
+    """
+WITH RECURSIVE lane AS (
+    (
+        SELECT workspace_id, livemode, endpoint_id, 1 AS number FROM deliveries
+        WHERE status = 'pending' AND order_key IS NULL
+          AND (workspace_id, livemode, endpoint_id)
+            > (CAST(:last_workspace AS uuid), CAST(:last_mode AS boolean), CAST(:last_endpoint AS uuid))
+        ORDER BY workspace_id, livemode, endpoint_id LIMIT 1
+    )
+    UNION ALL
+    SELECT next.workspace_id, next.livemode, next.endpoint_id, lane.number + 1
+    FROM lane CROSS JOIN LATERAL (
+        SELECT workspace_id, livemode, endpoint_id FROM deliveries
+        WHERE status = 'pending' AND order_key IS NULL
+          AND (workspace_id, livemode, endpoint_id) > (lane.workspace_id, lane.livemode, lane.endpoint_id)
+        ORDER BY workspace_id, livemode, endpoint_id LIMIT 1
+    ) AS next
+    WHERE lane.number < :lanes
+)
+SELECT workspace_id, livemode, endpoint_id FROM lane ORDER BY number"""
+)
+_GIVEN_LANES = """
+WITH lane AS (
+    SELECT * FROM unnest(CAST(:workspaces AS uuid[]), CAST(:modes AS boolean[]), CAST(:endpoints AS uuid[]))
+        AS lane (workspace_id, livemode, endpoint_id)
+)"""
+_LANES = _prepared(
+    _GIVEN_LANES,
+    """
+candidate AS (
+    SELECT due.* FROM lane CROSS JOIN LATERAL (
+        SELECT delivery.workspace_id, delivery.livemode, delivery.id, delivery.endpoint_id, delivery.due_at
+        FROM deliveries AS delivery
+        WHERE delivery.status = 'pending' AND delivery.order_key IS NULL AND delivery.due_at <= now()
+          AND delivery.workspace_id = lane.workspace_id AND delivery.livemode = lane.livemode
+          AND delivery.endpoint_id = lane.endpoint_id
+          AND (delivery.leased_until IS NULL OR delivery.leased_until <= now())
+        ORDER BY delivery.due_at LIMIT :each
+    ) AS due
+)""",
+    _CHOOSE,
+    _TAKE,
+)
+# Lanes in order, free of us and of other workers. The lock ends with the transaction, that is with the claim.
+_LOCK_ORDERED = _prepared(
+    """
+WITH RECURSIVE lane AS (
+    (
+        SELECT workspace_id, livemode, endpoint_id, 1 AS number FROM deliveries
+        WHERE status = 'pending' AND order_key IS NOT NULL
+        ORDER BY workspace_id, livemode, endpoint_id LIMIT 1
+    )
+    UNION ALL
+    SELECT next.workspace_id, next.livemode, next.endpoint_id, lane.number + 1
+    FROM lane CROSS JOIN LATERAL (
+        SELECT workspace_id, livemode, endpoint_id FROM deliveries
+        WHERE status = 'pending' AND order_key IS NOT NULL
+          AND (workspace_id, livemode, endpoint_id) > (lane.workspace_id, lane.livemode, lane.endpoint_id)
+        ORDER BY workspace_id, livemode, endpoint_id LIMIT 1
+    ) AS next
+    WHERE lane.number < :lanes
+), free AS MATERIALIZED (
+    SELECT lane.workspace_id, lane.livemode, lane.endpoint_id
+    FROM lane
+    LEFT JOIN endpoint_health AS health USING (workspace_id, livemode, endpoint_id)
+    WHERE lane.endpoint_id <> ALL (CAST(:busy AS uuid[]))
+      AND (health.blocked_until IS NULL OR health.blocked_until <= now())
+)
+SELECT workspace_id, livemode, endpoint_id FROM free
+WHERE pg_try_advisory_xact_lock(hashtextextended(endpoint_id::text, 7236201842))"""
+)
+_ORDERED = _prepared(
+    _GIVEN_LANES,
+    """
+candidate AS (
+    SELECT waiting.*, bool_and(waiting.ready) OVER (
+        PARTITION BY waiting.endpoint_id, waiting.order_key ORDER BY waiting.xid, waiting.id
+    ) AS next_in_order, row_number() OVER (PARTITION BY waiting.endpoint_id ORDER BY waiting.xid, waiting.id) AS place
+    FROM lane CROSS JOIN LATERAL (
+        SELECT delivery.workspace_id, delivery.livemode, delivery.id, delivery.endpoint_id, delivery.order_key,
+               delivery.xid,
+               delivery.due_at <= now() AND (delivery.leased_until IS NULL OR delivery.leased_until <= now()) AS ready
+        FROM deliveries AS delivery
+        WHERE delivery.status = 'pending' AND delivery.order_key IS NOT NULL
+          AND delivery.workspace_id = lane.workspace_id AND delivery.livemode = lane.livemode
+          AND delivery.endpoint_id = lane.endpoint_id
+          -- Whatever is still being written comes after: its place in the order is not yet known.
+          AND delivery.xid < pg_snapshot_xmin(pg_current_snapshot())
+        ORDER BY delivery.xid, delivery.id LIMIT :each
+    ) AS waiting
+), chosen AS (
+    SELECT candidate.workspace_id, candidate.livemode, candidate.id,
+           health.endpoint_id IS NOT NULL AS watched, coalesce(health.breaker = 'open', false) AS probe
+    FROM candidate
+    LEFT JOIN endpoint_health AS health USING (workspace_id, livemode, endpoint_id)
+    WHERE candidate.next_in_order AND (health.breaker IS DISTINCT FROM 'open' OR candidate.place = 1)
+)""",
+    _TAKE,
+)
+
+
+async def claim_due(tx: Transaction, most: int, lease_s: float, room: Room) -> tuple[list[Claimed], bool]:
+    """Up to `most` of the deliveries that have waited longest. Says also whether more were due than were looked at."""
+    seen = most * WINDOW_FACTOR
+    rows = await tx.all(_DUE, seen=seen, most=most, lease_s=lease_s, full_ids=room.endpoint_ids, full_left=room.left)
+    return _claimed(rows), rows[0]["seen"] == seen
+
+
+async def walk_lanes(tx: Transaction, after: Lane) -> list[Lane]:
+    """The endpoints after this one that have something pending: at most 256, in the order of their ids."""
+    rows = await tx.all(_WALK, last_workspace=after[0], last_mode=after[1], last_endpoint=after[2], lanes=MOST_LANES)
+    return [(row["workspace_id"], row["livemode"], row["endpoint_id"]) for row in rows]
+
+
+async def claim_from(tx: Transaction, lanes: Sequence[Lane], most: int, lease_s: float, room: Room) -> list[Claimed]:
+    """Up to `most` due deliveries of these endpoints, each in turn."""
+    each = max(1, most // max(1, len(lanes)))
+    rows = await tx.all(
+        _LANES,
+        **_arrays(lanes),
+        each=each,
+        most=most,
+        lease_s=lease_s,
+        full_ids=room.endpoint_ids,
+        full_left=room.left,
+    )
+    return _claimed(rows)
+
+
+async def claim_ordered(tx: Transaction, each: int, lease_s: float, busy: list[UUID]) -> list[Claimed]:
+    """Runs of deliveries in order, up to `each` an endpoint, from those that nobody else is serving."""
+    rows = await tx.all(_LOCK_ORDERED, lanes=MOST_ORDERED_LANES, busy=busy)
+    lanes = [(row["workspace_id"], row["livemode"], row["endpoint_id"]) for row in rows]
+    if not lanes:
+        return []
+    return _claimed(await tx.all(_ORDERED, **_arrays(lanes), each=each, lease_s=lease_s))
+
+
+def _arrays(lanes: Sequence[Lane]) -> dict[str, list[object]]:
+    return {
+        "workspaces": [lane[0] for lane in lanes],
+        "modes": [lane[1] for lane in lanes],
+        "endpoints": [lane[2] for lane in lanes],
+    }
+
+
+def _claimed(rows: Sequence[Mapping[str, Any]]) -> list[Claimed]:
+    return [Claimed(*(row[name] for name in _FIELDS)) for row in rows if row["delivery_id"] is not None]
+
+
+_FIELDS = tuple(field.name for field in fields(Claimed))

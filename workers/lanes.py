@@ -1,0 +1,106 @@
+"""What one worker knows of the endpoints that it is sending to: how much room each has, and how fast it may go.
+
+A lane is an endpoint. It takes `max_in_flight` requests at once, and beyond them as many waiting ones as it gets
+through in about a second, so that a fast endpoint is served in large batches and a slow one holds nothing up.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from uuid import UUID
+
+from api.webhooks.claims import Claimed, Room
+
+MOST_WAITING = 512
+WORTH_S = 1.0
+MOST_LANES = 20_000
+_SMOOTHING = 0.2
+
+
+class Lane:
+    """One endpoint's room. `latency_s` is a running mean, None before the first answer."""
+
+    def __init__(self, max_in_flight: int, rate_per_s: int | None) -> None:
+        self.max_in_flight = max_in_flight
+        self.rate_per_s = rate_per_s
+        self.gate = asyncio.Semaphore(max_in_flight)
+        self.taken = 0
+        self.latency_s: float | None = None
+        self._tokens = float(rate_per_s or 0)
+        self._filled_at = time.monotonic()
+
+    @property
+    def capacity(self) -> int:
+        """How many it may have claimed at once."""
+        if self.latency_s is None:
+            return self.max_in_flight
+        waiting = int(self.max_in_flight * WORTH_S / max(self.latency_s, 0.001))
+        return self.max_in_flight + min(MOST_WAITING, waiting) if self.latency_s < WORTH_S else self.max_in_flight
+
+    @property
+    def left(self) -> int:
+        """How many more it takes now."""
+        left = self.capacity - self.taken
+        return max(0, left if self.rate_per_s is None else min(left, int(self._refilled())))
+
+    @property
+    def until_token_s(self) -> float | None:
+        """How long until its rate lets one more through; None when the rate does not hold it."""
+        if self.rate_per_s is None or (tokens := self._refilled()) >= 1:
+            return None
+        return (1 - tokens) / self.rate_per_s
+
+    def take(self) -> None:
+        self.taken += 1
+        if self.rate_per_s is not None:
+            # Below zero when the first batch was larger than the rate: the debt is waited for.
+            self._tokens = self._refilled() - 1
+
+    def give_back(self, latency_s: float | None) -> None:
+        self.taken -= 1
+        if latency_s is not None:
+            known = latency_s if self.latency_s is None else self.latency_s
+            self.latency_s = known + _SMOOTHING * (latency_s - known)
+
+    def _refilled(self) -> float:
+        assert self.rate_per_s is not None
+        now = time.monotonic()
+        self._tokens = min(float(self.rate_per_s), self._tokens + (now - self._filled_at) * self.rate_per_s)
+        self._filled_at = now
+        return self._tokens
+
+
+class Lanes:
+    """All lanes of this worker, by endpoint id."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[UUID, Lane] = {}
+        self.ordered: set[UUID] = set()
+
+    def of(self, delivery: Claimed) -> Lane:
+        """The lane of a delivery, made or changed to what its endpoint asks for now."""
+        lane = self._lanes.get(delivery.endpoint_id)
+        if lane is None or (lane.max_in_flight, lane.rate_per_s) != (delivery.max_in_flight, delivery.rate_per_s):
+            taken = lane.taken if lane else 0
+            lane = Lane(delivery.max_in_flight, delivery.rate_per_s)
+            lane.taken = taken
+            self._lanes[delivery.endpoint_id] = lane
+        return lane
+
+    def room(self) -> Room:
+        """For the claim: what each known lane has left."""
+        if len(self._lanes) > MOST_LANES:
+            self._forget_idle()
+        known = [(endpoint_id, lane.left) for endpoint_id, lane in self._lanes.items() if not self._says_nothing(lane)]
+        return Room([endpoint_id for endpoint_id, _ in known], [left for _, left in known])
+
+    def until_token_s(self) -> Iterable[float]:
+        """When rates let the next one through, for those lanes that wait for theirs."""
+        return (until for lane in self._lanes.values() if (until := lane.until_token_s) is not None)
+
+    def _forget_idle(self) -> None:
+        self._lanes = {endpoint_id: lane for endpoint_id, lane in self._lanes.items() if lane.taken}
+
+    @staticmethod
+    def _says_nothing(lane: Lane) -> bool:
+        return lane.taken == 0 and lane.rate_per_s is None and lane.left == lane.max_in_flight
