@@ -111,6 +111,8 @@ class Transaction:
         self._driver: asyncpg.Connection | None = None
         self._rings = False
         self.scope = scope
+        # Of the request that this is for, 32 hex digits: it goes with the events.
+        self.trace_id: str | None = None
 
     async def all(self, statement: Statement, **values: Any) -> list[asyncpg.Record]:
         """Every row. The statement has a limit of its own."""

@@ -4,6 +4,7 @@ The commit comes before the response leaves: nobody is told of a write that did 
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from api.problems import Invalid, Problem, RequestTimeout, TooLarge, Unsupported
 from api.stores import Scope, Stores, Transaction
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _JSON_TYPES = ("application/json", "application/merge-patch+json")
 
 
@@ -134,6 +136,7 @@ class OpenRoute(Route):
 
 async def _run(stores: Stores, scope: Scope, request: Request, handle: Handler) -> Response:
     async with stores.transaction(scope) as tx:
+        tx.trace_id = _trace_id(request)
         request.state.tx = tx
         response = await handle(request)
         await tx.commit()
@@ -146,6 +149,7 @@ async def _run_once(stores: Stores, scope: Scope, request: WireRequest, handle: 
     print_ = idempotency.fingerprint(request.method, url, request.raw)
     vault: idempotency.Vault = request.app.state.vault
     async with stores.transaction(scope) as tx:
+        tx.trace_id = _trace_id(request)
         request.state.tx = tx
         if (kept := await idempotency.replay(tx, vault, key, print_)) is not None:
             return kept
@@ -162,6 +166,12 @@ async def _run_once(stores: Stores, scope: Scope, request: WireRequest, handle: 
         await idempotency.keep(tx, vault, key, print_, response)
         await tx.commit()
         return response
+
+
+def _trace_id(request: Request) -> str | None:
+    """The trace of a W3C `traceparent`, if the caller sent a right one."""
+    match = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    return match[1] if match else None
 
 
 def _refuse_nul(request: Request) -> None:
