@@ -82,6 +82,8 @@ class Courier:
     ) -> None:
         self._stores = stores
         self._settings: Settings = stores.settings
+        # A lease outlives the longest attempt, whatever the settings say.
+        self._lease_s = max(self._settings.delivery_lease_s, self._settings.delivery_timeout_s + 2 * MARGIN_S)
         self._sender = sender
         self._keys = functools.lru_cache(4096)(functools.partial(_opened_keys, sealer))
         self._headers = functools.lru_cache(4096)(functools.partial(_opened_headers, sealer))
@@ -132,7 +134,7 @@ class Courier:
         return again
 
     async def _claim(self, most: int) -> tuple[list[Claimed], bool]:
-        lease_s = self._settings.delivery_lease_s
+        lease_s = self._lease_s
         room = self._lanes.room()
         async with self._stores.transaction() as tx:
             claimed, more = await claim_due(tx, most, lease_s, room)
@@ -178,7 +180,7 @@ class Courier:
 
     def _start(self, runs: Sequence[list[Claimed]]) -> None:
         """One task for each run; a run of one is a delivery that goes by itself."""
-        give_back_at = time.monotonic() + self._settings.delivery_lease_s - MARGIN_S
+        give_back_at = time.monotonic() + self._lease_s - MARGIN_S
         for run in runs:
             for delivery in run:
                 self._lanes.of(delivery).take()
