@@ -9,11 +9,13 @@ from api.operations import models as operations
 from api.prds import models as prds
 from api.roadmap import models as roadmap
 from api.scores import models as scores
+from api.webhooks import event_columns
 from api.webhooks import models as webhooks
 
 __all__ = [
     "accounts",
     "decisions",
+    "event_columns",
     "features",
     "idempotency",
     "inbox",

@@ -91,7 +91,7 @@ class EventBell:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._followers: dict[str, set[asyncio.Event]] = {}
-        self._count = 0
+        self.waiting = 0  # how many follow now
         self._listening: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
@@ -103,11 +103,11 @@ class EventBell:
         name = f"{scope.workspace_id}/{str(scope.livemode).lower()}"
         news = asyncio.Event()
         self._followers.setdefault(name, set()).add(news)
-        self._count += 1
+        self.waiting += 1
         try:
             yield news
         finally:
-            self._count -= 1
+            self.waiting -= 1
             followers = self._followers[name]
             followers.discard(news)
             if not followers:
@@ -115,7 +115,7 @@ class EventBell:
 
     def check_room(self) -> None:
         """Raises Unavailable when as many wait as may."""
-        if self._count >= MOST_FOLLOWERS:
+        if self.waiting >= MOST_FOLLOWERS:
             raise Unavailable(f"{MOST_FOLLOWERS} requests wait for events already. Ask again in a second.")
 
     async def close(self) -> None:
