@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     )
     target_http: bool = Field(False, description="true lets endpoints be plain http")
     delivery_timeout_s: float = Field(15.0, ge=0.1, le=30, description="total time of one attempt")
-    delivery_lease_s: float = Field(60.0, ge=1, description="a claim without a result is due again after this")
+    delivery_lease_s: float = Field(20.0, ge=1, description="a claim without a result is due again after this")
     delivery_batch: int = Field(200, ge=1, le=1000, description="deliveries claimed at once")
     delivery_concurrency: int = Field(200, ge=1, le=2000, description="attempts under way at once in one worker")
     stream_s: float = Field(300.0, ge=1, le=3600, description="an event stream ends after this; clients connect again")
