@@ -15,9 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +25,7 @@ from api.local import LocalServers
 from tests.faults.chaos import Chaos, Toll, say
 from tests.faults.invariants import MOST_TOLD, Evidence, Findings, accepted, judge, read_log
 from tests.faults.world import Tenant, World, wait_for
+from tests.support.caller import call, every
 from tests.support.processes import Service, wait_until_ready
 
 DELIVERY_TIMEOUT_S = 2
@@ -98,13 +97,13 @@ def _tenant_count(options: argparse.Namespace) -> int:
 
 def _tenants(url: str, port: int, count: int) -> Iterator[Tenant]:
     for number in range(count):
-        told = _call(url, None, "POST", "/v1/signup", {"email": "ada@example.com", "workspace": f"Workspace {number}"})
+        told = call(url, None, "POST", "/v1/signup", {"email": "ada@example.com", "workspace": f"Workspace {number}"})
         key = told["live_key"]["secret"]
         secrets = {}
         for position, pattern in enumerate(ENDPOINTS):
             path = f"/{told['workspace']['id']}/{position}"
             wanted = {"url": f"http://127.0.0.1:{port}{path}", "event_types": [pattern]}
-            secrets[path] = _call(url, key, "POST", "/v1/endpoints", wanted)["secret"]
+            secrets[path] = call(url, key, "POST", "/v1/endpoints", wanted)["secret"]
         yield Tenant(told["workspace"]["id"], key, secrets)
 
 
@@ -113,7 +112,7 @@ def _drain(url: str, tenants: list[Tenant]) -> float | None:
     began = time.monotonic()
 
     def drained() -> bool:
-        return not any(_call(url, one.key, "GET", "/v1/deliveries?status=pending&limit=1")["data"] for one in tenants)
+        return not any(call(url, one.key, "GET", "/v1/deliveries?status=pending&limit=1")["data"] for one in tenants)
 
     return time.monotonic() - began if wait_for(drained, DRAINED_WITHIN_S, every_s=0.5) else None
 
@@ -126,7 +125,7 @@ def _evidence(url: str, tenants: list[Tenant], world: World) -> Evidence:
         tenants=tenants,
         acknowledged=read_log(world.log_path.read_text()),
         writes=world.writes,
-        features=[feature for tenant in tenants for feature in _every(url, tenant.key, "/v1/features")],
+        features=[feature for tenant in tenants for feature in every(url, tenant.key, "/v1/features")],
         arrivals=world.arrivals,
         dead=frozenset(pair for tenant in tenants for pair in _dead(url, tenant)),
         attempts={pair: _attempts(url, owners[pair[1]], *pair) for pair in doubled},
@@ -135,15 +134,15 @@ def _evidence(url: str, tenants: list[Tenant], world: World) -> Evidence:
 
 def _dead(url: str, tenant: Tenant) -> Iterator[tuple[str, str]]:
     paths = _paths(url, tenant)
-    for delivery in _every(url, tenant.key, "/v1/deliveries", status="dead"):
+    for delivery in every(url, tenant.key, "/v1/deliveries", status="dead"):
         yield delivery["event_id"], paths[delivery["endpoint_id"]]
 
 
 def _attempts(url: str, tenant: Tenant, event_id: str, path: str) -> list[dict[str, Any]]:
     paths = _paths(url, tenant)
-    for delivery in _every(url, tenant.key, "/v1/deliveries", event_id=event_id):
+    for delivery in every(url, tenant.key, "/v1/deliveries", event_id=event_id):
         if paths[delivery["endpoint_id"]] == path:
-            attempts: list[dict[str, Any]] = _call(url, tenant.key, "GET", f"/v1/deliveries/{delivery['id']}")[
+            attempts: list[dict[str, Any]] = call(url, tenant.key, "GET", f"/v1/deliveries/{delivery['id']}")[
                 "attempts"
             ]
             return attempts
@@ -156,38 +155,9 @@ _known_paths: dict[str, dict[str, str]] = defaultdict(dict)
 def _paths(url: str, tenant: Tenant) -> dict[str, str]:
     """Each endpoint's path at the receiver, by its id."""
     if not _known_paths[tenant.id]:
-        for endpoint in _every(url, tenant.key, "/v1/endpoints"):
+        for endpoint in every(url, tenant.key, "/v1/endpoints"):
             _known_paths[tenant.id][endpoint["id"]] = urllib.parse.urlsplit(endpoint["url"]).path
     return _known_paths[tenant.id]
-
-
-def _every(url: str, key: str, path: str, **query: str) -> Iterator[dict[str, Any]]:
-    """All pages of a list."""
-    cursor: str | None = None
-    while True:
-        words = urllib.parse.urlencode({**query, "limit": 100, **({"cursor": cursor} if cursor else {})})
-        page = _call(url, key, "GET", f"{path}?{words}")
-        yield from page["data"]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return
-
-
-def _call(url: str, key: str | None, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """A call that must succeed in the end: a limit that is reached is waited for."""
-    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-    data = json.dumps(body).encode() if body is not None else None
-    for _ in range(120):
-        request = urllib.request.Request(f"{url}{path}", data, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                told: dict[str, Any] = json.load(answer)
-                return told
-        except urllib.error.HTTPError as error:
-            if error.code not in (429, 503):
-                raise RuntimeError(f"{method} {path}: {error.code} {error.read()[:500]!r}") from None
-            time.sleep(float(error.headers.get("Retry-After", 1)))
-    raise RuntimeError(f"{method} {path} was limited for too long")
 
 
 def _told(
