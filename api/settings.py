@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     delivery_concurrency: int = Field(200, ge=1, le=2000, description="attempts under way at once in one worker")
     stream_s: float = Field(300.0, ge=1, le=3600, description="an event stream ends after this; clients connect again")
     stream_heartbeat_s: float = Field(15.0, ge=0.1, le=60, description="an idle stream says so this often")
+    log_days: int = Field(30, ge=1, le=3650, description="how long events, deliveries and attempts are kept")
+    worker_metrics_port: int = Field(0, ge=0, le=65535, description="where a worker tells Prometheus; 0 is nowhere")
     sweep_s: float = Field(5.0, gt=0, description="the worker looks at least this often, bell or no bell")
 
     @field_validator("target_allow", mode="before")

@@ -10,7 +10,7 @@ import functools
 import random
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -90,7 +90,8 @@ class Courier:
         self._jitter = jitter
         self._clock = clock
         self.bell = bell or asyncio.Event()
-        self._ended: asyncio.Queue[Ended] = asyncio.Queue()
+        # What was sent, with its result, and what was claimed and is given back unsent.
+        self._ended: asyncio.Queue[Ended | Claimed] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
         self._lanes = Lanes()
@@ -215,17 +216,18 @@ class Courier:
         finally:
             for delivery in rest:
                 self._free(delivery, None)
+                self._ended.put_nowait(delivery)
             self._lanes.ordered.discard(run[0].endpoint_id)
-        if rest:
-            await self._give_back(rest)
 
     async def _attempt(self, delivery: Claimed, give_back_at: float) -> Ended | None:
-        """Send it when its lane has a place. None when that came too late to be sent under this lease."""
+        """Send it when its lane has a place. None when that comes too late under this lease, or the lane is shut."""
         lane = self._lanes.of(delivery)
         async with lane.gate:
-            if time.monotonic() + self._settings.delivery_timeout_s > give_back_at:
+            if lane.shut or time.monotonic() + self._settings.delivery_timeout_s > give_back_at:
                 return None
             ended = await self._sent(delivery)
+            if ended.answered is not None:
+                lane.learn(failed=ended.answered.failed, throttled=ended.answered.pause_s is not None)
         self._free(delivery, ended.completed.latency_ms / 1000)
         return ended
 
@@ -309,21 +311,25 @@ class Courier:
             ended = [await self._ended.get()]
             while len(ended) < MOST_RECORDED and not self._ended.empty():
                 ended.append(self._ended.get_nowait())
-            await self._until_written(functools.partial(_record, ended=ended))
-            self._let_next_in_order_go(ended)
+            sent = [one for one in ended if isinstance(one, Ended)]
+            unsent = [one for one in ended if isinstance(one, Claimed)]
+            await self._until_written(sent, unsent)
+            self._lanes.reopen({one.completed.delivery.endpoint_id for one in sent})
+            self._let_next_in_order_go(sent)
+            if unsent:
+                self.bell.set()
             for _ in ended:
                 self._ended.task_done()
 
-    async def _give_back(self, rest: Sequence[Claimed]) -> None:
-        await self._until_written(functools.partial(release, unsent=rest))
-        self.bell.set()
-
-    async def _until_written(self, write: Callable[[Transaction], Awaitable[None]]) -> None:
+    async def _until_written(self, sent: Sequence[Ended], unsent: Sequence[Claimed]) -> None:
         """Again and again while Postgres is away: what was sent must not be forgotten."""
         while True:
             try:
                 async with self._stores.transaction() as tx:
-                    await write(tx)
+                    if unsent:
+                        await release(tx, unsent)
+                    if sent:
+                        await _record(tx, sent)
                     await tx.commit()
             except Problem as problem:
                 log.warning("record_failed", error=problem.message)

@@ -10,15 +10,22 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from api.webhooks.claims import Claimed, Room
+from api.webhooks.health import FAILURES_IN_ROW
 
 MOST_WAITING = 512
 WORTH_S = 1.0
+# A rate may be run ahead of by so much: a tenth of a second's worth, so that no second sees much more than its own.
+BURST_S = 0.1
 MOST_LANES = 20_000
 _SMOOTHING = 0.2
 
 
 class Lane:
-    """One endpoint's room. `latency_s` is a running mean, None before the first answer."""
+    """One endpoint's room. `latency_s` is a running mean, None before the first answer.
+
+    `shut` sends back what waits: the endpoint has just failed too often or asked for a pause, and the database, which
+    blocks it for every worker, does not know yet.
+    """
 
     def __init__(self, max_in_flight: int, rate_per_s: int | None) -> None:
         self.max_in_flight = max_in_flight
@@ -26,7 +33,9 @@ class Lane:
         self.gate = asyncio.Semaphore(max_in_flight)
         self.taken = 0
         self.latency_s: float | None = None
-        self._tokens = float(rate_per_s or 0)
+        self.shut = False
+        self._failures_in_row = 0
+        self._tokens = 0.0
         self._filled_at = time.monotonic()
 
     @property
@@ -40,7 +49,7 @@ class Lane:
     @property
     def left(self) -> int:
         """How many more it takes now."""
-        left = self.capacity - self.taken
+        left = 0 if self.shut else self.capacity - self.taken
         return max(0, left if self.rate_per_s is None else min(left, int(self._refilled())))
 
     @property
@@ -62,10 +71,17 @@ class Lane:
             known = latency_s if self.latency_s is None else self.latency_s
             self.latency_s = known + _SMOOTHING * (latency_s - known)
 
+    def learn(self, *, failed: bool, throttled: bool) -> None:
+        """What the last answer was. Ours is only a quick guess at what `webhooks/health` will say of it."""
+        self._failures_in_row = self._failures_in_row + 1 if failed else 0
+        if throttled or self._failures_in_row >= FAILURES_IN_ROW:
+            self.shut = True
+
     def _refilled(self) -> float:
         assert self.rate_per_s is not None
         now = time.monotonic()
-        self._tokens = min(float(self.rate_per_s), self._tokens + (now - self._filled_at) * self.rate_per_s)
+        most = max(1.0, self.rate_per_s * BURST_S)
+        self._tokens = min(most, self._tokens + (now - self._filled_at) * self.rate_per_s)
         self._filled_at = now
         return self._tokens
 
@@ -97,6 +113,12 @@ class Lanes:
     def until_token_s(self) -> Iterable[float]:
         """When rates let the next one through, for those lanes that wait for theirs."""
         return (until for lane in self._lanes.values() if (until := lane.until_token_s) is not None)
+
+    def reopen(self, endpoint_ids: Iterable[UUID]) -> None:
+        """The database knows by now: it says when they are tried again."""
+        for endpoint_id in endpoint_ids:
+            if (lane := self._lanes.get(endpoint_id)) is not None:
+                lane.shut = False
 
     def _forget_idle(self) -> None:
         self._lanes = {endpoint_id: lane for endpoint_id, lane in self._lanes.items() if lane.taken}

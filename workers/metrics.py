@@ -1,6 +1,14 @@
 """What a worker tells Prometheus, on `ROADBED_WORKER_METRICS_PORT` where that is set."""
 
+import asyncio
+
 from prometheus_client import Counter, Gauge, Histogram
+from sqlalchemy import text
+
+from api.problems import Problem
+from api.stores import Prepared, Stores
+
+COUNT_EVERY_S = 15
 
 ATTEMPTS = Counter("roadbed_delivery_attempts_total", "Attempts that ended", ["result"])
 LATENCY = Histogram(
@@ -11,3 +19,29 @@ LATENCY = Histogram(
 IN_FLIGHT = Gauge("roadbed_deliveries_in_flight", "Deliveries that this worker has claimed and not yet sent")
 BACKLOG = Gauge("roadbed_deliveries_due", "Deliveries that are due and not claimed, counted up to 10,000")
 BACKLOG_AGE = Gauge("roadbed_deliveries_due_age_seconds", "How long the oldest of them has waited")
+
+_DUE = Prepared(
+    text(
+        """
+SELECT count(*) AS due, coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 AS age_s FROM (
+    SELECT due_at FROM deliveries
+    WHERE status = 'pending' AND order_key IS NULL AND due_at <= now()
+      AND (leased_until IS NULL OR leased_until <= now())
+    ORDER BY due_at LIMIT 10000
+) AS waiting"""
+    )
+)
+
+
+async def keep_counting(stores: Stores) -> None:
+    """Count the backlog every 15 s."""
+    while True:
+        try:
+            async with stores.transaction() as tx:
+                row = await tx.first(_DUE)
+        except Problem:
+            row = None
+        if row is not None:
+            BACKLOG.set(row["due"])
+            BACKLOG_AGE.set(row["age_s"])
+        await asyncio.sleep(COUNT_EVERY_S)

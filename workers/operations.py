@@ -23,11 +23,12 @@ from api.operations.start import Kind, Work
 from api.problems import Problem
 from api.stores import Stores
 from api.webhooks.finished import tell_finished
+from api.webhooks.replay import REDELIVERY, REPLAY
 
 log = structlog.get_logger()
 
 # Every kind of long work; a slice adds its own here.
-KINDS: tuple[Kind, ...] = ()
+KINDS: tuple[Kind, ...] = (REPLAY, REDELIVERY)
 
 MOST_AT_ONCE = 4
 SLICE_S = 1.0

@@ -5,6 +5,7 @@ import contextlib
 import signal
 
 import structlog
+from prometheus_client import start_http_server
 
 from api.bells import listen as hear
 from api.operations.start import CHANNEL
@@ -13,6 +14,7 @@ from api.stores import WORKER_ROLE, open_stores
 from api.webhooks.sealing import Sealer
 from api.webhooks.subscribe import target_policy
 from workers.deliver import Courier, listen
+from workers.metrics import keep_counting
 from workers.operations import Operator
 from workers.sender import Sender
 from workers.settings import keep_working
@@ -38,6 +40,9 @@ async def run_worker(settings: Settings, stop: asyncio.Event | None = None) -> N
         if settings.bell == "notify":
             beside.append(asyncio.create_task(listen(settings, courier.bell)))
             beside.append(asyncio.create_task(hear(settings, WORKER_ROLE, CHANNEL, lambda _: operator.bell.set())))
+        beside.append(asyncio.create_task(keep_counting(stores)))
+        if settings.worker_metrics_port:
+            start_http_server(settings.worker_metrics_port, settings.host)
         log.info("worker_started", bell=settings.bell)
         try:
             await courier.run(stop)

@@ -1,0 +1,89 @@
+"""One endpoint's trouble is its own."""
+
+import asyncio
+import time
+
+import asyncpg
+
+from tests.support.receiver import Answer, Receiver
+from tests.support.workspace import Workspace, made
+from workers.deliver import Courier
+
+
+async def preload(owner: asyncpg.Connection, endpoint_id: str, event_id: str, count: int) -> None:
+    """A backlog of one endpoint, older than everything else."""
+    await owner.execute(
+        """
+        INSERT INTO deliveries (workspace_id, livemode, event_id, endpoint_id, due_at)
+        SELECT workspace_id, livemode, event_id, endpoint_id, now() - interval '1 hour'
+        FROM (SELECT * FROM deliveries WHERE roadbed_id('ep', endpoint_id) = $1 LIMIT 1) AS one, generate_series(1, $2)
+        """,
+        endpoint_id,
+        count,
+    )
+
+
+async def test_a_black_hole_with_a_large_backlog_holds_nobody_up(
+    workspace: Workspace, receiver: Receiver, courier: Courier, owner: asyncpg.Connection
+) -> None:
+    async with Receiver(lambda _: Answer(delay_s=30)) as black_hole:
+        hole = await workspace.endpoint(black_hole.url, "feature.created", max_in_flight=4)
+        await workspace.feature("The first")
+        await black_hole.count(1)
+        await preload(owner, hole["id"], "", 3000)
+        await workspace.endpoint(receiver.url, "feature.created")
+        for number in range(20):
+            await workspace.feature(f"Feature {number}")
+        began = time.monotonic()
+        await receiver.count(20, within_s=5)
+        assert time.monotonic() - began < 5
+        assert len(black_hole.arrived) <= 5
+
+
+async def test_a_slow_endpoint_gets_no_more_at_once_than_it_asked_for(
+    workspace: Workspace, receiver: Receiver, courier: Courier
+) -> None:
+    running, most = 0, 0
+
+    async def slow() -> None:
+        nonlocal running, most
+        for number in range(30):
+            await workspace.feature(f"Feature {number}")
+
+    def answer(_: object) -> Answer:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        asyncio.get_running_loop().call_later(0.05, leave)
+        return Answer(delay_s=0.05)
+
+    def leave() -> None:
+        nonlocal running
+        running -= 1
+
+    receiver.answer = answer
+    await workspace.endpoint(receiver.url, "feature.created", max_in_flight=3)
+    await slow()
+    await receiver.count(30)
+    assert most <= 3
+
+
+async def test_a_rate_limit_is_kept(workspace: Workspace, receiver: Receiver, courier: Courier) -> None:
+    await workspace.endpoint(receiver.url, "feature.created", rate_per_s=20, max_in_flight=2)
+    for number in range(30):
+        await workspace.feature(f"Feature {number}")
+    arrived = await receiver.count(30, within_s=20)
+    busiest = max(sum(1 for other in arrived if one.at <= other.at < one.at + 1) for one in arrived)
+    assert busiest <= 20 * 1.1 + 2 + 1
+
+
+async def test_every_endpoint_is_reached_when_there_are_many(
+    workspace: Workspace, receiver: Receiver, courier: Courier
+) -> None:
+    for number in range(60):
+        await workspace.endpoint(f"{receiver.url}/{number}", "roadmap.reprioritized")
+    await workspace.scored("Dark mode")
+    await made(workspace.live, "/v1/roadmap/reprioritize", {})
+    arrived = await receiver.count(60)
+    assert len({one.path for one in arrived}) == 60
+    assert len({one.headers["webhook-id"] for one in arrived}) == 1

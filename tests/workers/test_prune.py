@@ -1,0 +1,75 @@
+"""What is kept of the delivery log, and for how long."""
+
+import asyncpg
+
+from api.settings import Settings
+from api.stores import WORKER_ROLE, open_stores
+from tests.support.receiver import Receiver
+from tests.support.workspace import Workspace
+from workers.deliver import Courier
+from workers.prune import forget
+
+
+async def test_days_past_are_dropped_and_days_to_come_are_made(settings: Settings, owner: asyncpg.Connection) -> None:
+    await owner.execute(
+        """
+        CREATE TABLE attempts_20200101 PARTITION OF attempts
+        FOR VALUES FROM (roadbed_first_id('2020-01-01')) TO (roadbed_first_id('2020-01-02'))
+        """
+    )
+    await owner.execute("DROP TABLE attempts_" + await owner.fetchval("SELECT to_char(now() + '5 days', 'YYYYMMDD')"))
+    async with open_stores(settings, role=WORKER_ROLE) as stores:
+        await forget(stores)
+    names = {
+        row["relname"] for row in await owner.fetch("SELECT relname FROM pg_class WHERE relname ~ '^attempts_[0-9]'")
+    }
+    assert "attempts_20200101" not in names
+    days = await owner.fetch(
+        "SELECT 'attempts_' || to_char(now() + step * '1 day', 'YYYYMMDD') FROM generate_series(0, 7) step"
+    )
+    assert {row[0] for row in days} <= names
+
+
+async def test_the_last_hundred_deliveries_of_an_endpoint_outlive_their_days(
+    workspace: Workspace, receiver: Receiver, courier: Courier, settings: Settings, owner: asyncpg.Connection
+) -> None:
+    await workspace.endpoint(receiver.url, "feature.created")
+    await workspace.feature()
+    await receiver.count(1)
+    await receiver.quiet()
+    await owner.execute(
+        """
+        WITH old AS (
+            INSERT INTO events (workspace_id, livemode, id, type, body)
+            SELECT workspace_id, livemode, overlay(uuidv7('-60 days')::text placing '7' from 15)::uuid, type, body
+            FROM events, generate_series(1, 250)
+            RETURNING *
+        )
+        INSERT INTO deliveries (workspace_id, livemode, id, event_id, endpoint_id, status, finished_at)
+        SELECT old.workspace_id, old.livemode, uuidv7('-60 days'), old.id, endpoints.id, 'delivered', now()
+        FROM old, endpoints
+        """
+    )
+    async with open_stores(settings, role=WORKER_ROLE) as stores:
+        await forget(stores)
+    assert await owner.fetchval("SELECT count(*) FROM deliveries") == 100
+    assert await owner.fetchval("SELECT count(*) FROM events") == 100
+    await workspace.feature("Later")
+    await receiver.count(2)
+
+
+async def test_an_attempt_of_a_day_without_a_partition_is_kept_all_the_same(
+    workspace: Workspace, receiver: Receiver, courier: Courier, settings: Settings, owner: asyncpg.Connection
+) -> None:
+    today = await owner.fetchval("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')")
+    await owner.execute(f"DROP TABLE attempts_{today}")
+    try:
+        await workspace.endpoint(receiver.url, "feature.created")
+        await workspace.feature()
+        await receiver.count(1)
+        await receiver.quiet()
+        assert await owner.fetchval("SELECT count(*) FROM attempts_default WHERE finished_at IS NOT NULL") == 1
+    finally:
+        await owner.execute("DELETE FROM attempts")
+        async with open_stores(settings, role=WORKER_ROLE) as stores:
+            await forget(stores)
