@@ -65,7 +65,7 @@ async def test_own_headers_are_sent_sealed_and_never_shown(
 
 @pytest.mark.parametrize("name", ["Host", "Content-Length", "webhook-signature", "bad name", "x\r\ny"])
 async def test_headers_that_would_break_or_forge_a_request_are_refused(workspace: Workspace, name: str) -> None:
-    body = {"url": "http://127.0.0.1:9/hook", "event_types": ["*"], "headers": {name: "1"}}
+    body = {"url": "http://127.0.0.1:8099/hook", "event_types": ["*"], "headers": {name: "1"}}
     refused = await workspace.live.post("/v1/endpoints", json=body)
     assert refused.status_code == 400
     assert refused.json()["errors"][0]["target"]["name"].startswith("/headers/")
@@ -105,7 +105,7 @@ async def test_an_endpoint_may_have_a_schedule_of_its_own(
 async def test_what_an_endpoint_cannot_be_is_refused_with_a_pointer(
     workspace: Workspace, field: dict[str, Any]
 ) -> None:
-    body = {"url": "http://127.0.0.1:9/hook", "event_types": ["*"], **field}
+    body = {"url": "http://127.0.0.1:8099/hook", "event_types": ["*"], **field}
     refused = await workspace.live.post("/v1/endpoints", json=body)
     assert refused.status_code == 400, refused.text
     assert refused.json()["errors"][0]["target"]["name"].startswith("/" + next(iter(field)))
