@@ -17,17 +17,18 @@ async def test_days_past_are_dropped_and_days_to_come_are_made(settings: Setting
         FOR VALUES FROM (roadbed_first_id('2020-01-01')) TO (roadbed_first_id('2020-01-02'))
         """
     )
-    await owner.execute("DROP TABLE attempts_" + await owner.fetchval("SELECT to_char(now() + '5 days', 'YYYYMMDD')"))
+    await owner.execute(
+        "DROP TABLE attempts_" + await owner.fetchval("SELECT to_char(now() + interval '5 days', 'YYYYMMDD')")
+    )
     async with open_stores(settings, role=WORKER_ROLE) as stores:
         await forget(stores)
-    names = {
-        row["relname"] for row in await owner.fetch("SELECT relname FROM pg_class WHERE relname ~ '^attempts_[0-9]'")
-    }
+    partitions = "SELECT relname FROM pg_class WHERE relname ~ '^attempts_[0-9]{8}$'"
+    names = {row["relname"] for row in await owner.fetch(partitions)}
     assert "attempts_20200101" not in names
-    days = await owner.fetch(
-        "SELECT 'attempts_' || to_char(now() + step * '1 day', 'YYYYMMDD') FROM generate_series(0, 7) step"
+    coming = (
+        "SELECT 'attempts_' || to_char(now() + make_interval(days => step), 'YYYYMMDD') FROM generate_series(0, 6) step"
     )
-    assert {row[0] for row in days} <= names
+    assert {row[0] for row in await owner.fetch(coming)} <= names
 
 
 async def test_the_last_hundred_deliveries_of_an_endpoint_outlive_their_days(
