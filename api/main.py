@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from api import health, openapi
 from api.accounts import routes as accounts
 from api.accounts.auth import Keyring
+from api.browse import routes as browse
 from api.decisions import routes as decisions
 from api.docs import routes as docs
 from api.features import routes as features
@@ -34,6 +35,7 @@ from api.webhooks.subscribe import target_policy
 SLICES = (
     accounts.open_router,
     accounts.router,
+    browse.router,
     features.router,
     scores.router,
     roadmap.router,

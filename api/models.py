@@ -9,6 +9,7 @@ from api.operations import models as operations
 from api.prds import models as prds
 from api.roadmap import models as roadmap
 from api.scores import models as scores
+from api.search import models as search
 from api.webhooks import event_columns
 from api.webhooks import models as webhooks
 
@@ -23,5 +24,6 @@ __all__ = [
     "prds",
     "roadmap",
     "scores",
+    "search",
     "webhooks",
 ]

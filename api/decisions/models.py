@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.db import Base, Stamped, Tenant, identity
+from api.search.models import search_index, searched
 
 KINDS = ("build_vs_buy", "tradeoff", "tech_debt", "architecture", "scope")
 
@@ -22,6 +23,7 @@ class Decision(Tenant, Stamped, Base):
         CheckConstraint(f"kind IN {KINDS}", name="kind"),
         CheckConstraint("(status = 'recorded') = (recorded_at IS NOT NULL)", name="recorded"),
         Index("ix_decisions_created", "workspace_id", "livemode", "created_at", "id"),
+        search_index("decisions"),
     )
 
     id: Mapped[UUID] = identity("dec")
@@ -39,3 +41,4 @@ class Decision(Tenant, Stamped, Base):
     decided_by: Mapped[str | None]
     review_at: Mapped[datetime | None]
     recorded_at: Mapped[datetime | None]
+    search: Mapped[Any] = searched("roadbed_decision_words(context, rationale, options)")

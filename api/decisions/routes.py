@@ -13,8 +13,9 @@ from api.http.etags import IfMatch, fresh
 from api.http.pagination import Listing
 from api.http.reply import Reply, created, one
 from api.http.route import Tx, operation
+from api.search.query import matches, understand
 
-_DECISIONS = Listing(DECISION.shape, filters=("status", "kind"))
+_DECISIONS = Listing(DECISION.shape, filters=("status", "kind"), sources=(matches(DECISION.table),))
 
 router = APIRouter(route_class=WorkspaceRoute, tags=["decisions"])
 
@@ -29,7 +30,8 @@ async def create_decision(tx: Tx, decision: DecisionCreate) -> Reply:
 @router.get("/decisions", **operation("list_decisions", scope="decisions:read", returns=DecisionShown, many=True))
 async def list_decisions(tx: Tx, request: Request, query: Annotated[DecisionQuery, Query()]) -> Reply:
     """Decisions, newest first."""
-    return await _DECISIONS.page(tx, request, query)
+    given = (await understand(tx, query.q)).values if query.q is not None else {}
+    return await _DECISIONS.page(tx, request, query, **given)
 
 
 @router.get("/decisions/{id}", **operation("get_decision", scope="decisions:read", returns=DecisionShown))

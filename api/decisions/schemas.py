@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from api.db import WireId
 from api.http.pagination import PageQuery
 from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Patch, Prose, Shown, Time, Title, Version
+from api.search.query import SearchText
 
 DecisionId = Annotated[UUID, WireId("dec")]
 Kind = Literal["build_vs_buy", "tradeoff", "tech_debt", "architecture", "scope"]
@@ -122,6 +123,7 @@ class DecisionShown(Shown):
 
 
 class DecisionQuery(PageQuery):
+    q: SearchText | None = None
     status: Annotated[list[DecisionStatus] | None, CommaSeparated] = Field(None, max_length=2)
     kind: Annotated[list[Kind] | None, CommaSeparated] = Field(None, max_length=5)
 

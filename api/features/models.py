@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.db import Base, Stamped, Tenant, identity
+from api.search.models import search_index, searched
 
 STATUSES = ("idea", "candidate", "planned", "in_progress", "shipped", "dropped")
 OPEN_STATUSES = STATUSES[:4]
@@ -32,6 +33,7 @@ class Feature(Tenant, Stamped, Base):
             unique=True,
             postgresql_where=text("external_id IS NOT NULL"),
         ),
+        search_index("features"),
     )
 
     id: Mapped[UUID] = identity("feat")
@@ -44,3 +46,4 @@ class Feature(Tenant, Stamped, Base):
     source: Mapped[str | None]
     external_id: Mapped[str | None]
     depends_on: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), info={"prefix": "feat"})
+    search: Mapped[Any] = searched("description")

@@ -1,8 +1,6 @@
-"""Features over HTTP."""
+"""Writing features over HTTP; `api/browse` has how they are read."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Response
 
 from api import json
 from api.accounts.auth import WorkspaceRoute
@@ -15,29 +13,13 @@ from api.features.schemas import (
     FeatureCreate,
     FeatureId,
     FeaturePatch,
-    FeatureQuery,
     FeatureShown,
 )
-from api.features.write import FEATURE, create, delete, revise
-from api.http.etags import IfMatch, fresh
-from api.http.pagination import Listing
+from api.features.write import create, delete, revise
+from api.http.etags import IfMatch
 from api.http.reply import Reply, computed, created, no_content, one
 from api.http.route import Tx, operation
 from api.http.schema import ExternalId, Slug
-
-_FEATURES = Listing(
-    FEATURE.shape,
-    filters=(
-        "status",
-        "bucket",
-        "source",
-        "created_at_gte",
-        "created_at_lte",
-        "updated_at_gte",
-        "updated_at_lte",
-    ),
-    sorts=("created_at", "updated_at", "title"),
-)
 
 router = APIRouter(route_class=WorkspaceRoute, tags=["features"])
 
@@ -73,18 +55,6 @@ async def upsert_feature(
     if not is_new:
         return one(text, version)
     return created(text, f"/v1/features/{json.load(text)['id']}", version)
-
-
-@router.get("/features", **operation("list_features", scope="features:read", returns=FeatureShown, many=True))
-async def list_features(tx: Tx, request: Request, query: Annotated[FeatureQuery, Query()]) -> Reply:
-    """Features, newest first unless sorted otherwise."""
-    return await _FEATURES.page(tx, request, query)
-
-
-@router.get("/features/{id}", **operation("get_feature", scope="features:read", returns=FeatureShown))
-async def get_feature(tx: Tx, request: Request, id: FeatureId) -> Response:
-    """One feature."""
-    return fresh(request, await FEATURE.read(tx, id))
 
 
 @router.patch("/features/{id}", **operation("update_feature", scope="features:write", returns=FeatureShown))

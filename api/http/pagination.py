@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,7 @@ from uuid import UUID
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ARRAY, ColumnElement, and_, any_, bindparam, func, or_, select
+from sqlalchemy import ARRAY, ColumnElement, FromClause, and_, any_, bindparam, func, or_, select, true
 from sqlalchemy.sql.expression import BindParameter
 
 from api import json
@@ -50,6 +51,20 @@ class PageQuery(BaseModel):
     )
 
 
+@dataclass(frozen=True)
+class Source:
+    """Rows beside the table of a list, joined while one of `parameters` is asked for, or a sort of `sorts`.
+
+    `default_sort` orders the list when the caller does not.
+    """
+
+    rows: FromClause
+    on: ColumnElement[bool]
+    parameters: frozenset[str]
+    sorts: Mapping[str, ColumnElement[Any]]
+    default_sort: str | None = None
+
+
 class Listing:
     """One list: what its items look like, what it can be filtered and sorted by.
 
@@ -68,38 +83,49 @@ class Listing:
         sorts: tuple[str, ...] = (),
         default_sort: str = "-id",
         always: ColumnElement[bool] | None = None,
+        sources: tuple[Source, ...] = (),
+        expand: Mapping[str, ColumnElement[Any]] | None = None,
     ) -> None:
         self._shape = representation
         self._table = representation.table
         self._filters = {name: self._by_rule(name) for name in filters} | dict(conditions or {})
         self.sorts = sorts
+        self._sources = sources
+        self._expand = dict(expand or {})
         self._default_sort = default_sort
+        for source in sources:
+            self._filters |= {name: _joined for name in source.parameters if name not in self._filters}
         self._always = always
         self._statements: dict[tuple[Any, ...], Prepared] = {}
 
-    async def page(self, tx: Transaction, request: Request, query: PageQuery) -> Reply:
-        """The page as a reply, with a `Link` header to the next one. One statement."""
+    async def page(self, tx: Transaction, request: Request, query: PageQuery, **given: Any) -> Reply:
+        """The page as a reply, with a `Link` header to the next one. One statement.
+
+        `given` are values of its sources that are no parameters of the query themselves.
+        """
         wanted = {name: value for name in self._filters if (value := getattr(query, name, None)) not in (None, [])}
-        sort = self._sort(getattr(query, "sort", None))
+        expand = tuple(name for name in self._expand if name in (getattr(query, "expand", None) or ()))
+        sort = self._sort(getattr(query, "sort", None), frozenset(wanted))
         signer: Cursors = request.app.state.cursors
-        binding = _binding(tx.scope, request.url.path, wanted, sort)
+        binding = binding_of(tx.scope, request.url.path, wanted, sort)
         after = signer.read(query.cursor, binding) if query.cursor else None
-        statement = self._statement(tuple(sorted(wanted)), sort, after is not None)
+        statement = self._statement(tuple(sorted(wanted)), sort, after is not None, expand)
         values: dict[str, Any] = {f"after_{number}": key for number, key in enumerate(after or [])}
         rows = await tx.all(
             statement,
-            **{name: _as_filter(name, value) for name, value in wanted.items()},
+            **{name: _as_filter(name, value) for name, value in wanted.items()} | given,
             **values,
             page_limit=query.limit + 1,
         )
         more = len(rows) > query.limit
         rows = rows[: query.limit]
         cursor = signer.write([key for name, key in rows[-1].items() if name != "json"], binding) if more else None
-        return _reply(request, [row["json"] for row in rows], cursor)
+        return as_list(request, [row["json"] for row in rows], cursor)
 
-    def _sort(self, text: str | None) -> tuple[str, ...]:
+    def _sort(self, text: str | None, wanted: frozenset[str]) -> tuple[str, ...]:
         if text is None:
-            return (self._default_sort,)
+            asked = (source.default_sort for source in self._sources if source.parameters & wanted)
+            return (next(filter(None, asked), self._default_sort),)
         keys = tuple(text.split(","))
         names = [key.removeprefix("-") for key in keys]
         if len(names) > 3 or len(set(names)) < len(names) or any(name not in self.sorts for name in names):
@@ -108,23 +134,33 @@ class Listing:
             raise Invalid(message, errors=(Pointer("invalid", message, "parameter", "sort"),))
         return keys
 
-    def _statement(self, filters: tuple[str, ...], sort: tuple[str, ...], after: bool) -> Prepared:
-        shape = (filters, sort, after)
+    def _statement(
+        self, filters: tuple[str, ...], sort: tuple[str, ...], after: bool, expand: tuple[str, ...]
+    ) -> Prepared:
+        shape = (filters, sort, after, expand)
         if shape not in self._statements:
-            self._statements[shape] = Prepared(self._select(filters, sort, after))
+            self._statements[shape] = Prepared(self._select(filters, sort, after, expand))
         return self._statements[shape]
 
-    def _select(self, filters: tuple[str, ...], sort: tuple[str, ...], after: bool) -> Any:
-        columns = self._table.c
+    def _select(
+        self, filters: tuple[str, ...], sort: tuple[str, ...], after: bool, expand: tuple[str, ...] = ()
+    ) -> Any:
+        columns: dict[str, Any] = dict(self._table.c.items())
         names = [key.removeprefix("-") for key in sort]
         falling = [key.startswith("-") for key in sort]
         if names[-1] != "id":
             names, falling = [*names, "id"], [*falling, falling[-1]]
+        rows: FromClause = self._table
+        for source in self._sources:
+            columns |= source.sorts
+            if source.parameters.intersection(filters) or source.sorts.keys() & set(names):
+                rows = rows.join(source.rows, source.on)
         keys = [columns[name] for name in names]
-        statement = select(self._shape.text(), *(key.label(f"key_{number}") for number, key in enumerate(keys)))
-        statement = statement.where(
-            columns.workspace_id == bindparam("workspace_id"),
-            columns.livemode == bindparam("livemode"),
+        shown = self._shape.text(plus={name: self._expand[name] for name in expand})
+        statement = select(shown, *(key.label(f"key_{number}") for number, key in enumerate(keys)))
+        statement = statement.select_from(rows).where(
+            self._table.c.workspace_id == bindparam("workspace_id"),
+            self._table.c.livemode == bindparam("livemode"),
             *(self._filters[name](bindparam(name)) for name in filters),
         )
         if self._always is not None:
@@ -183,6 +219,11 @@ _READERS: dict[str, Callable[[str], Any]] = {
 }
 
 
+def _joined(given: BindParameter[Any]) -> ColumnElement[bool]:
+    """The parameter of a source selects by the join, not by a condition of its own."""
+    return true()
+
+
 def _tag(key: Any) -> str:
     kinds = {datetime: "time", UUID: "uuid", Decimal: "number", int: "integer"}
     return next((tag for kind, tag in kinds.items() if isinstance(key, kind)), "text")
@@ -193,7 +234,8 @@ def _as_filter(name: str, value: Any) -> Any:
     return value if isinstance(value, list) or name.endswith(("_gte", "_lte")) else [value]
 
 
-def _binding(scope: Scope, path: str, wanted: Mapping[str, Any], sort: tuple[str, ...]) -> bytes:
+def binding_of(scope: Scope, path: str, wanted: Mapping[str, Any], sort: tuple[str, ...]) -> bytes:
+    """What a cursor belongs to."""
     parts = [scope.workspace_id, scope.livemode, path, sorted((k, str(v)) for k, v in wanted.items()), sort]
     return hashlib.sha256(repr(parts).encode()).digest()
 
@@ -215,12 +257,15 @@ def _beyond(keys: list[Any], falling: list[bool]) -> ColumnElement[bool]:
     )
 
 
-def _reply(request: Request, items: list[str], cursor: str | None) -> Reply:
+def as_list(request: Request, items: list[str], cursor: str | None, extra: Mapping[str, Any] | None = None) -> Reply:
+    """A page of JSON texts, with a `Link` header where there is a next one. `extra` are more fields of the page."""
     shown_cursor = json.dump(cursor)
     body = (
         '{"object":"list","data":['
         + ",".join(items)
-        + f'],"has_more":{"true" if cursor else "false"},"next_cursor":{shown_cursor}}}'
+        + f'],"has_more":{"true" if cursor else "false"},"next_cursor":{shown_cursor}'
+        + "".join(f",{json.dump(name)}:{json.dump(value)}" for name, value in (extra or {}).items())
+        + "}"
     )
     if cursor is None:
         return Reply(body)

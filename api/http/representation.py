@@ -54,9 +54,17 @@ class Representation:
             pairs += [literal_column(f"'{field}'"), self._shown(field, columns)]
         return func.json_build_object(*pairs, type_=JSON)
 
-    def text(self, source: Columns | None = None) -> ColumnElement[str]:
-        """The same as text, labelled `json`."""
-        return cast(self.json(source), Text).label("json")
+    def text(
+        self, source: Columns | None = None, plus: Mapping[str, ColumnElement[Any]] | None = None
+    ) -> ColumnElement[str]:
+        """The same as text, labelled `json`. `plus` are JSON fields that only this statement shows."""
+        shown: ColumnElement[str] = cast(self.json(source), Text)
+        if plus:
+            shown = func.left(shown, -1)
+            for field, expression in plus.items():
+                shown = shown + f',"{field}":' + func.coalesce(cast(expression, Text), "null")
+            shown = shown + "}"
+        return shown.label("json")
 
     def _shown(self, field: str, columns: Columns) -> ColumnElement[Any]:
         if field in self._computed:

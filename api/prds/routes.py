@@ -12,8 +12,9 @@ from api.http.reply import Reply, created, one
 from api.http.route import Tx, operation
 from api.prds.schemas import PrdCreate, PrdId, PrdPatch, PrdQuery, PrdShown
 from api.prds.write import PRD, create, revise
+from api.search.query import matches, understand
 
-_PRDS = Listing(PRD.shape, filters=("status",))
+_PRDS = Listing(PRD.shape, filters=("status",), sources=(matches(PRD.table),))
 
 router = APIRouter(route_class=WorkspaceRoute, tags=["prds"])
 
@@ -28,7 +29,8 @@ async def create_prd(tx: Tx, prd: PrdCreate) -> Reply:
 @router.get("/prds", **operation("list_prds", scope="prds:read", returns=PrdShown, many=True))
 async def list_prds(tx: Tx, request: Request, query: Annotated[PrdQuery, Query()]) -> Reply:
     """PRDs, newest first."""
-    return await _PRDS.page(tx, request, query)
+    given = (await understand(tx, query.q)).values if query.q is not None else {}
+    return await _PRDS.page(tx, request, query, **given)
 
 
 @router.get("/prds/{id}", **operation("get_prd", scope="prds:read", returns=PrdShown))

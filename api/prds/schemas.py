@@ -8,6 +8,7 @@ from pydantic import Field
 from api.db import WireId
 from api.http.pagination import PageQuery
 from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Patch, Prose, Shown, Title, Version
+from api.search.query import SearchText
 
 PrdId = Annotated[UUID, WireId("prd")]
 PrdStatus = Literal["draft", "in_review", "approved", "shipped", "archived"]
@@ -116,4 +117,5 @@ class PrdShown(Shown):
 
 
 class PrdQuery(PageQuery):
+    q: SearchText | None = None
     status: Annotated[list[PrdStatus] | None, CommaSeparated] = Field(None, max_length=5)

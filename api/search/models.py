@@ -1,0 +1,37 @@
+"""What search keeps: a column of lexemes in each table that can be searched, and the words that titles have."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Computed, Index, Text, text
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.orm import Mapped, MappedColumn, mapped_column
+
+from api.db import Base, Tenant
+
+
+def searched(words: str) -> MappedColumn[Any]:
+    """The lexemes of a row: the title's with weight A, those of `words` (an SQL expression), and the tenant's.
+
+    Written by Postgres itself (migration 0010), so that no way of writing a row leaves search behind.
+    """
+    document = f"roadbed_document(workspace_id, livemode, title, {words})"
+    return mapped_column(TSVECTOR, Computed(document, persisted=True), sort_order=99)
+
+
+def search_index(table: str) -> Index:
+    """The inverted index. The workspace is a lexeme in it: a common word costs a tenant only its own rows."""
+    return Index(f"ix_{table}_search", "search", postgresql_using="gin")
+
+
+class SearchWord(Tenant, Base):
+    """A word that stands in a workspace's documents, kept by triggers: typos in a query are corrected against these.
+
+    The same word may stand here twice. Writers never wait for each other, which a unique index would make them do.
+    """
+
+    __tablename__ = "search_words"
+    __table_args__ = (Index("ix_search_words_word", "workspace_id", "livemode", "word"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("uuidv7()"))
+    word: Mapped[str] = mapped_column(Text)
