@@ -1,14 +1,15 @@
-"""Record a decision: freeze it with its verdict, and tell of it."""
+"""Record a decision: freeze it with its verdict, put it into the chain, and tell of it."""
 
 from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
 
+from api import json
 from api.accounts.tenancy import one
 from api.db import wire_id
-from api.decisions import events
-from api.decisions.draft import DECISION
+from api.decisions import chain, events
+from api.decisions.draft import DECISION, lock_draft
 from api.decisions.schemas import Verdict
 from api.http.etags import Precondition
 from api.problems import Conflict, invalid_field
@@ -16,7 +17,17 @@ from api.stores import Transaction
 from api.webhooks.outbox import emit
 
 _LOCK = DECISION.lock("status", "options")
-_RECORD = DECISION.update("status", "chosen", "rationale", "decided_by", "review_at", "recorded_at")
+_RECORD = DECISION.update(
+    "status",
+    "chosen",
+    "rationale",
+    "decided_by",
+    "decided_at",
+    "confidence",
+    "votes",
+    "review_at",
+    "recorded_at",
+)
 
 
 class AlreadyRecorded(Conflict):
@@ -30,22 +41,27 @@ async def record(tx: Transaction, decision_id: UUID, verdict: Verdict, precondit
 
     Raises NotFound, AlreadyRecorded when another request got there first, Invalid when no option has the chosen key.
     """
-    row = await one(tx, _LOCK, decision_id, "decision", "dec")
-    if row["status"] == "recorded":
+    await chain.hold(tx)
+    row = await lock_draft(tx, decision_id, _LOCK)
+    if row is None:
         raise AlreadyRecorded(f"{wire_id('dec', decision_id)} was recorded before. Read it to see what was chosen.")
     precondition.check(row["version"])
-    keys = [option["key"] for option in row["options"]]
-    if verdict.chosen not in keys:
-        raise invalid_field("/chosen", f"is none of the options: {', '.join(keys)}", "unknown_option")
-    recorded = await one(
-        tx,
-        _RECORD,
-        decision_id,
-        "decision",
-        "dec",
-        status="recorded",
-        recorded_at=datetime.now(UTC),
-        **verdict.model_dump(),
-    )
+    _check_keys(verdict, [option["key"] for option in row["options"]])
+    now = datetime.now(UTC)
+    if verdict.decided_at is not None and verdict.decided_at > now:
+        raise invalid_field("/decided_at", "lies in the future", "in_the_future")
+    values = verdict.model_dump() | {"votes": json.dump([vote.model_dump() for vote in verdict.votes])}
+    await one(tx, _RECORD, decision_id, "decision", "dec", status="recorded", recorded_at=now, **values)
+    await chain.append(tx, "decision", decision_id)
+    recorded = await DECISION.read(tx, decision_id)
     await emit(tx, events.RECORDED, recorded["json"])
     return recorded
+
+
+def _check_keys(verdict: Verdict, keys: list[str]) -> None:
+    if verdict.chosen not in keys:
+        raise invalid_field("/chosen", f"is none of the options: {', '.join(keys)}", "unknown_option")
+    for index, vote in enumerate(verdict.votes):
+        if vote.choice not in keys:
+            message = f"is none of the options: {', '.join(keys)}"
+            raise invalid_field(f"/votes/{index}/choice", message, "unknown_option")
