@@ -27,11 +27,7 @@ async def served(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> 
     await _ask(servers.database_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     environment = _environment(_database(servers.database_url, name), servers.redis_url)
     log = tmp_path_factory.mktemp("served") / "log"
-    processes = []
-    with log.open("wb") as file:
-        for word in ("serve", "worker"):
-            command = [sys.executable, "-P", "-m", "api.cli", word]
-            processes.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file))
+    processes = [_started(word, environment, log) for word in ("serve", "worker")]
     url = f"http://127.0.0.1:{environment['ROADBED_PORT']}"
     try:
         await _wait_until_ready(url, processes, log)
@@ -42,6 +38,12 @@ async def served(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> 
         for process in processes:
             process.wait(20)
         await _ask(servers.database_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _started(word: str, environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    with log.open("ab") as file:
+        command = [sys.executable, "-P", "-m", "api.cli", word]
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
 
 
 def _environment(database_url: str, redis_url: str) -> dict[str, str]:
@@ -65,13 +67,17 @@ async def _wait_until_ready(url: str, processes: list["subprocess.Popen[bytes]"]
     async with httpx.AsyncClient(trust_env=False) as client:
         while True:
             if any(process.poll() is not None for process in processes) or time.monotonic() > deadline:
-                pytest.fail(f"The service did not come up:\n{log.read_text(errors='replace')}")
+                pytest.fail(f"The service did not come up:\n{_read(log)}")
             try:
                 if (await client.get(f"{url}/ready")).status_code == 200:
                     return
             except httpx.HTTPError:
                 pass
             await asyncio.sleep(0.1)
+
+
+def _read(log: Path) -> str:
+    return log.read_text(errors="replace")
 
 
 async def _ask(url: str, statement: str) -> None:

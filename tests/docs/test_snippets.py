@@ -42,9 +42,7 @@ def blocks_of(source: str) -> list[Block]:
     return [Block(*match) for match in _BLOCK.findall(source)]
 
 
-PAGES = [
-    path.relative_to(FOLDER).as_posix() for path in sorted(FOLDER.rglob("*.md")) if blocks_of(path.read_text())
-]
+PAGES = [path.relative_to(FOLDER).as_posix() for path in sorted(FOLDER.rglob("*.md")) if blocks_of(path.read_text())]
 
 
 @pytest.mark.parametrize("name", PAGES)
