@@ -94,6 +94,20 @@ def docs() -> None:
     typer.echo("\n".join(f"Wrote {path}." for path in changed) or "Nothing to write.")
 
 
+@app.command()
+def verify() -> None:
+    """Recompute every chain of recorded decisions; ends with 1 when a row was tampered with."""
+    from api.commands.verify import verify_all  # noqa: PLC0415
+
+    chains = asyncio.run(verify_all(_settings()))
+    for chain in chains:
+        for line in chain.lines:
+            typer.echo(line)
+    if not chains:
+        typer.echo("No decision is recorded yet.")
+    raise typer.Exit(0 if all(chain.told["intact"] for chain in chains) else 1)
+
+
 def main() -> None:
     app()
 

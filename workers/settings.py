@@ -16,6 +16,7 @@ from api import json
 from api.settings import Settings
 from api.stores import Stores
 from workers.prune import prune
+from workers.reviews import review
 
 Context = dict[Any, Any]
 
@@ -67,6 +68,7 @@ def _worker(settings: Settings, stores: Stores, bell: asyncio.Event) -> Worker:
         cron_jobs=[
             cron(_job(sweep), second={0, 15, 30, 45}, run_at_startup=True, keep_result=0),
             cron(_job(prune), minute=7, second=0, timeout=JOB_TIMEOUT_S, keep_result=0),
+            cron(_job(review), second=30, timeout=JOB_TIMEOUT_S, keep_result=0),
         ],
         redis_settings=redis,
         ctx={"bell": bell, "stores": stores},

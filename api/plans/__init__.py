@@ -1,0 +1,1 @@
+"""Growth and performance plans: what a system takes after each phase."""

@@ -1,0 +1,1 @@
+"""Spikes: a question, a box of time, and a recommendation."""

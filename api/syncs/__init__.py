@@ -1,0 +1,1 @@
+"""The weekly sync of product and engineering, and what blocks."""
