@@ -1,8 +1,9 @@
 """The application: every slice under /v1, and what stands around them."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
@@ -21,11 +22,15 @@ from api.http.telemetry import Telemetry
 from api.inbox import routes as inbox
 from api.operations import routes as operations
 from api.prds import routes as prds
+from api.problems import Problem
 from api.roadmap import routes as roadmap
 from api.scores import routes as scores
 from api.settings import Settings
 from api.stores import Stores
+from api.usage import routes as usage
+from api.usage.gate import Gate
 from api.webhooks import feed_routes as feed
+from api.webhooks import replay_routes as replay
 from api.webhooks import routes as webhooks
 from api.webhooks.feed import EventBell
 from api.webhooks.finished import tell_finished
@@ -44,8 +49,10 @@ SLICES = (
     webhooks.open_router,
     webhooks.router,
     feed.router,
+    replay.router,
     inbox.router,
     operations.router,
+    usage.router,
 )
 
 
@@ -55,12 +62,18 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.stores = Stores(settings)
+        app.state.gate = gate = Gate(settings, app.state.stores)
+        app.state.keyring = Keyring(settings.key_cache_s, gate)
+        writing = asyncio.create_task(gate.meter.keep_writing())
         app.state.event_bell = EventBell(settings)
         # What lives as long as the process is not looked at by each collection: 15 % less CPU, and no long pauses.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
         yield
+        writing.cancel()
+        with suppress(Problem):
+            await gate.meter.write()
         await app.state.event_bell.close()
         await app.state.stores.close()
 
@@ -68,7 +81,6 @@ def create_app(settings: Settings) -> FastAPI:
         title="Roadbed", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
     app.state.settings = settings
-    app.state.keyring = Keyring(settings.key_cache_s)
     app.state.cursors = Cursors(settings.pepper_bytes)
     app.state.vault = Vault(settings.pepper_bytes)
     app.state.sealer = Sealer.from_setting(settings.sealing_keys.get_secret_value())

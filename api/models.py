@@ -11,6 +11,7 @@ from api.roadmap import models as roadmap
 from api.scores import models as scores
 from api.search import models as search
 from api.webhooks import event_columns
+from api.usage import models as usage
 from api.webhooks import models as webhooks
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "roadmap",
     "scores",
     "search",
+    "usage",
     "webhooks",
 ]

@@ -37,6 +37,13 @@ class Settings(BaseSettings):
     lock_timeout_ms: int = Field(5_000, ge=100, description="no statement of a request waits longer for a lock")
     bell: Literal["notify", "redis"] = Field("notify", description="what wakes the worker; `redis` behind a pooler")
 
+    rate_per_s: int = Field(100, ge=1, description="requests a second of one key")
+    rate_burst: int = Field(200, ge=1, description="requests of one key at once, after a pause")
+    workspace_rate_per_s: int = Field(500, ge=1, description="requests a second of one workspace, all keys")
+    open_rate_per_s: int = Field(20, ge=1, description="requests a second of one address without a key")
+    free_calls: int = Field(10_000, ge=1, description="calls a month of the free plan")
+    growth_calls: int = Field(1_000_000, ge=1, description="calls a month of the growth plan")
+
     body_limit_bytes: int = Field(1_048_576, ge=1024, description="largest request body")
     body_timeout_s: float = Field(10.0, gt=0, description="a request must have arrived whole by then")
     key_cache_s: float = Field(

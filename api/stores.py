@@ -75,12 +75,14 @@ def binds(*names: str) -> dict[str, BindParameter[Any]]:
 class Scope:
     """For whom a transaction speaks. Row-level security reads it from the transaction's settings.
 
-    With a workspace: that workspace and mode. With a key digest: the one key row that has it. With neither: nothing.
+    With a workspace: that workspace and mode. With a key digest: the one key row that has it. When metering: the
+    counters of all workspaces. With none of them: nothing.
     """
 
     workspace_id: UUID | None = None
     livemode: bool | None = None
     key_digest: bytes | None = None
+    metering: bool = False
 
     @cached_property
     def begin_sql(self) -> str:
@@ -94,6 +96,7 @@ class Scope:
             "roadbed.workspace_id": str(self.workspace_id or ""),
             "roadbed.livemode": "" if self.livemode is None else str(self.livemode).lower(),
             "roadbed.key_digest": (self.key_digest or b"").hex(),
+            "roadbed.metering": "on" if self.metering else "",
         }
         return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
 

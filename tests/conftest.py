@@ -9,7 +9,7 @@ import base64
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ import pytest
 import structlog
 from fastapi import FastAPI
 
-from api.accounts.secrets import digest
 from api.local import LocalServers, Servers
 from api.main import create_app
 from api.migrate import migrate_to
@@ -97,6 +96,12 @@ async def settings(database_url: str, servers: Servers) -> Settings:
         target_http=True,
         public_url="http://roadbed.test",
         database_pool=8,
+        # The limits have tests of their own.
+        rate_per_s=100_000,
+        rate_burst=100_000,
+        workspace_rate_per_s=100_000,
+        open_rate_per_s=100_000,
+        free_calls=1_000_000,
         delivery_timeout_s=2,
         delivery_lease_s=3,
         sweep_s=0.5,
@@ -169,12 +174,6 @@ def stores(application: FastAPI) -> Stores:
     """The application's stores."""
     found: Stores = application.state.stores
     return found
-
-
-@pytest.fixture
-def pepper_digest(settings: Settings) -> Iterator[Any]:
-    """What the database keeps of a secret."""
-    yield lambda secret: digest(secret, settings.pepper_bytes)
 
 
 async def empty_tables(owner: asyncpg.Connection) -> None:

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Protocol
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -15,7 +15,7 @@ from api.accounts.tenancy import owned
 from api.db import seconds
 from api.http.route import Route
 from api.problems import InsufficientScope, Unauthenticated
-from api.stores import Prepared, Scope, Stores
+from api.stores import Prepared, Scope, Stores, Transaction
 
 _MOST_CACHED = 10_000
 _HELP = "Send one header `Authorization: Bearer rb_live_…`. Keys are made by POST /v1/signup and POST /v1/keys."
@@ -52,11 +52,20 @@ class Caller:
         return Scope(self.workspace_id, self.livemode)
 
 
+class Gate(Protocol):
+    """What a caller has to pass besides: limits and quota (usage/gate)."""
+
+    async def refresh(self, tx: Transaction, caller: Caller) -> None: ...
+
+    async def admit(self, request: Request, caller: Caller) -> None: ...
+
+
 class Keyring:
     """Callers that this process has looked up. Trusted for `key_cache_s`: a revocation holds within it."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, gate: "Gate") -> None:
         self._seconds = seconds
+        self._gate = gate
         self._callers: dict[bytes, tuple[float, Caller]] = {}
 
     async def caller(self, secret: str, stores: Stores) -> Caller:
@@ -67,7 +76,7 @@ class Keyring:
         now = time.monotonic()
         until, caller = self._callers.get(digest, (0.0, None))
         if caller is None or until < now:
-            caller = await _look_up(stores, digest)
+            caller = await _look_up(stores, digest, self._gate)
             if len(self._callers) >= _MOST_CACHED:
                 self._callers.clear()
             self._callers[digest] = (now + self._seconds, caller)
@@ -82,10 +91,12 @@ class WorkspaceRoute(Route):
     async def admit(self, request: Request, stores: Stores) -> Scope:
         keyring: Keyring = request.app.state.keyring
         caller = await keyring.caller(_bearer(request), stores)
+        request.state.caller = caller
+        gate: Gate = request.app.state.gate
+        await gate.admit(request, caller)
         needed = self.scope_needed
         if needed is None or needed not in caller.scopes:
             raise _insufficient(needed)
-        request.state.caller = caller
         return caller.scope
 
 
@@ -107,7 +118,7 @@ def _bearer(request: Request) -> str:
     return secret.strip()
 
 
-async def _look_up(stores: Stores, digest: bytes) -> Caller:
+async def _look_up(stores: Stores, digest: bytes, gate: "Gate") -> Caller:
     async with stores.transaction(Scope(key_digest=digest)) as tx:
         row = await tx.first(_BY_DIGEST, digest=digest)
     if row is None:
@@ -124,6 +135,7 @@ async def _look_up(stores: Stores, digest: bytes) -> Caller:
     )
     async with stores.transaction(caller.scope) as tx:
         await tx.run(_MARK_USED, id=caller.key_id)
+        await gate.refresh(tx, caller)
         await tx.commit()
     return caller
 

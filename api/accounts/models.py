@@ -19,6 +19,7 @@ class Workspace(Stamped, Base):
     name: Mapped[str]
     email: Mapped[str]
     plan: Mapped[str] = mapped_column(server_default="free")
+    quota_policy: Mapped[str] = mapped_column(server_default="block")
 
 
 class Key(Tenant, Stamped, Base):

@@ -26,7 +26,8 @@ class WorkspaceShown(Shown):
     object: Literal["workspace"]
     name: str
     email: str
-    plan: Literal["free"]
+    plan: Literal["free", "growth"]
+    quota_policy: Literal["block", "auto_upgrade"]
     version: Version
     created_at: Moment
     updated_at: Moment

@@ -19,6 +19,7 @@ Scope = Literal[
     "webhooks:write",
     "operations:read",
     "operations:write",
+    "usage:read",
     "keys:admin",
 ]
 EVERY_SCOPE: tuple[str, ...] = get_args(Scope)

@@ -32,11 +32,12 @@ async def create_feature(tx: Tx, feature: FeatureCreate) -> Reply:
 
 
 @router.post("/features/batch", **operation("write_features", scope="features:write", returns=BatchShown))
-async def write_features(tx: Tx, batch: FeatureBatch) -> Reply:
+async def write_features(tx: Tx, request: Request, batch: FeatureBatch) -> Reply:
     """Make up to 1,000 features, or update those whose `source` and `external_id` are given, at once.
 
     All or nothing (200) unless `atomic` is false: then 207, with a result for each item.
     """
+    request.state.units = len(batch.items)
     return computed(await write_batch(tx, batch), 200 if batch.atomic else 207)
 
 

@@ -131,6 +131,7 @@ class OpenRoute(Route):
     """A route that anyone may call: signup, the catalogue."""
 
     async def admit(self, request: Request, stores: Stores) -> Scope:
+        await request.app.state.gate.admit_anyone(request)
         return Scope()
 
 

@@ -48,7 +48,10 @@ class Telemetry:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["Request-Id"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["Request-Id"] = request_id
+                for name, value in scope["state"].get("limit_headers", {}).items():
+                    headers[name] = value
             elif head:
                 message = {"type": "http.response.body", "body": b"", "more_body": message.get("more_body", False)}
             await send(message)
@@ -63,6 +66,8 @@ class Telemetry:
             await internal_reply(request, error)(scope, receive, answer)
         finally:
             route = scope.get("route")
+            if (answered := scope["state"].get("answered")) is not None:
+                answered(status or 500)
             operation = getattr(route, "operation_id", None) or "none"
             REQUESTS.labels(operation, status).inc()
             SECONDS.labels(operation).observe(time.perf_counter() - began)

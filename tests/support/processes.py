@@ -132,6 +132,12 @@ class Service:
             "ROADBED_TARGET_ALLOW": "127.0.0.0/8,::1/128",
             "ROADBED_TARGET_HTTP": "1",
             "ROADBED_LOG_LEVEL": "warning",
+            # Load is what these processes are for; the limits have tests of their own.
+            "ROADBED_RATE_PER_S": "1000000",
+            "ROADBED_RATE_BURST": "1000000",
+            "ROADBED_WORKSPACE_RATE_PER_S": "1000000",
+            "ROADBED_OPEN_RATE_PER_S": "100000",
+            "ROADBED_FREE_CALLS": "1000000000",
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
         }

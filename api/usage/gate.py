@@ -1,0 +1,83 @@
+"""What stands between a key and the work: its rate, and the month's quota. Also what every answer says of them."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import Request
+
+from api.accounts.auth import Caller
+from api.http.ratelimit import Rate, RateLimiter
+from api.settings import Settings
+from api.stores import Stores, Transaction
+from api.usage.meter import READ_MONTH, Meter
+from api.usage.plans import Plan, QuotaExceeded, plan_of, seconds_left
+
+MONTH_S = 2_592_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What a workspace has agreed to, as it was last read."""
+
+    plan: Plan
+    policy: str
+
+
+class Gate:
+    """The limits and the meter of one process."""
+
+    def __init__(self, settings: Settings, stores: Stores) -> None:
+        self._settings = settings
+        self._limiter = RateLimiter(stores)
+        self.meter = Meter(stores)
+        self._key_rate = Rate(settings.rate_per_s, settings.rate_burst)
+        self._workspace_rate = Rate(settings.workspace_rate_per_s, 2 * settings.workspace_rate_per_s)
+        self._open_rate = Rate(settings.open_rate_per_s, 10 * settings.open_rate_per_s)
+        self._terms: dict[tuple[Any, bool], _Terms] = {}
+
+    async def refresh(self, tx: Transaction, caller: Caller) -> None:
+        """Read the workspace's plan and month, in the transaction that looks a key up."""
+        row = await tx.first(READ_MONTH)
+        assert row is not None, "a key belongs to a workspace"
+        tenant = (caller.workspace_id, caller.livemode)
+        self.meter.learn(tenant, row["calls"])
+        self._terms[tenant] = _Terms(plan_of(row["plan"], self._settings), row["quota_policy"])
+
+    async def admit(self, request: Request, caller: Caller) -> None:
+        """Raises TooManyRequests or QuotaExceeded. Either way the answer tells the limits, and the call is counted."""
+        tenant = (caller.workspace_id, caller.livemode)
+        terms = self._terms[tenant]
+        began = time.perf_counter()
+        state = request.state
+        state.answered = lambda status: self._count(request, caller, status, began)
+        used = self.meter.used(tenant)
+        state.limit_headers = self._headers(terms, used, left=0)
+        buckets = {f"key:{caller.key_id}": self._key_rate, f"ws:{caller.workspace_id}": self._workspace_rate}
+        left = await self._limiter.take(buckets)
+        state.limit_headers = self._headers(terms, used, left)
+        if caller.livemode and used >= terms.plan.calls and terms.policy == "block":
+            message = f"All {terms.plan.calls:,} calls of this month are used. PATCH /v1/usage to upgrade by itself."
+            raise QuotaExceeded(message, headers={"Retry-After": str(seconds_left(datetime.now(UTC)))})
+
+    async def admit_anyone(self, request: Request) -> None:
+        """For routes without a key: by address. Raises TooManyRequests."""
+        request.state.limit_headers = {"RateLimit-Policy": self._open_rate.policy}
+        address = request.client.host if request.client else "unknown"
+        left = await self._limiter.take({f"ip:{address}": self._open_rate})
+        request.state.limit_headers["RateLimit"] = f'"second";r={left};t=1'
+
+    def _headers(self, terms: _Terms, used: int, left: int) -> dict[str, str]:
+        calls = terms.plan.calls
+        until = seconds_left(datetime.now(UTC))
+        return {
+            "RateLimit-Policy": f'{self._key_rate.policy}, "month";q={calls};w={MONTH_S}',
+            "RateLimit": f'"second";r={left};t=1, "month";r={max(0, calls - used)};t={until}',
+        }
+
+    def _count(self, request: Request, caller: Caller, status: int, began: float) -> None:
+        operation = getattr(request.scope.get("route"), "operation_id", None) or "none"
+        units = getattr(request.state, "units", 1)
+        tenant = (caller.workspace_id, caller.livemode)
+        self.meter.count(tenant, caller.key_id, operation, status, time.perf_counter() - began, units)

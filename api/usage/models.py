@@ -1,0 +1,32 @@
+"""Usage: by day for people, by month for the quota."""
+
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Date
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.db import Base, Tenant, reference
+
+
+class UsageDay(Tenant, Base):
+    """Calls of one key to one operation with one status on one day, with their latencies as counts in buckets."""
+
+    __tablename__ = "usage_days"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    key_id: Mapped[UUID] = reference("key", primary_key=True)
+    operation: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[int] = mapped_column(primary_key=True)
+    calls: Mapped[int] = mapped_column(BigInteger)
+    latency: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+
+
+class UsageMonth(Tenant, Base):
+    """Calls that count against the quota of a month."""
+
+    __tablename__ = "usage_months"
+
+    month: Mapped[date] = mapped_column(Date, primary_key=True)
+    calls: Mapped[int] = mapped_column(BigInteger)

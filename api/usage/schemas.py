@@ -1,0 +1,74 @@
+"""Usage on the wire."""
+
+from datetime import date
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from api.db import WireId
+from api.http.schema import Body, Moment, Shown
+
+Group = Literal["day", "operation", "key", "status"]
+QuotaPolicy = Literal["block", "auto_upgrade"]
+PlanName = Literal["free", "growth"]
+
+
+class UsageQuery(Body):
+    """Which days, and by what. A query of at most 92 days."""
+
+    since: date | None = Field(None, description="The first day, UTC; 30 days ago unless given.")
+    until: date | None = Field(None, description="The last day, UTC; today unless given.")
+    group_by: Group = "day"
+
+
+class UsageLine(Shown):
+    group: str = Field(description="The day, operation, key or status.")
+    calls: int
+    errors: int = Field(description="Answers of 5xx.")
+    refusals: int = Field(description="Answers of 4xx.")
+    error_rate: float = Field(description="Errors as a share of calls, 0 to 1.")
+    p50_ms: float | None = Field(description="The upper end of the latency's bucket.")
+    p95_ms: float | None
+
+
+class QuotaShown(Shown):
+    """The month's quota. Live keys use it; test keys only count."""
+
+    plan: PlanName
+    policy: QuotaPolicy
+    limit: int
+    used: int
+    remaining: int
+    resets_at: Moment
+
+
+class UsageShown(Shown):
+    object: Literal["usage"]
+    livemode: bool
+    quota: QuotaShown
+    total: UsageLine
+    data: list[UsageLine] = Field(max_length=1000, description="By group: days ascending, else the most calls first.")
+
+
+class QuotaPolicyPatch(Body):
+    policy: QuotaPolicy = Field(description="At the limit: `block` answers 429, `auto_upgrade` moves to the next plan.")
+
+
+class ThresholdReached(Shown):
+    """A share of the month's calls is used."""
+
+    id: Annotated[UUID, WireId("ws")]
+    object: Literal["quota"]
+    plan: PlanName
+    percent: Literal[80, 100]
+    limit: int
+    used: int
+
+
+class PlanUpgraded(Shown):
+    id: Annotated[UUID, WireId("ws")]
+    object: Literal["plan"]
+    was: PlanName
+    plan: PlanName
+    limit: int
