@@ -8,10 +8,13 @@ from api.accounts.tenancy import one, owned
 from api.db import wire_id
 from api.problems import Conflict
 from api.stores import Prepared, Transaction
+from api.webhooks.expunge import check_not_expunged
 from api.webhooks.log import DELIVERY
 from api.webhooks.models import Delivery
 
-_LOCK = Prepared(select(Delivery.status).where(owned(Delivery), Delivery.id == bindparam("id")).with_for_update())
+_LOCK = Prepared(
+    select(Delivery.status, Delivery.event_id).where(owned(Delivery), Delivery.id == bindparam("id")).with_for_update()
+)
 _AGAIN = Prepared(
     update(Delivery)
     .values(status="pending", due_at=func.now(), claim=None, failures=0, finished_at=None)
@@ -29,12 +32,13 @@ class StillUnderWay(Conflict):
 async def redeliver(tx: Transaction, delivery_id: UUID) -> str:
     """Make a delivered or dead delivery due again; the attempts it had stay in the log. Gives it as JSON text.
 
-    Raises NotFound, StillUnderWay.
+    Raises NotFound, StillUnderWay, EventExpunged.
     """
     row = await one(tx, _LOCK, delivery_id, "delivery", "dlv")
     if row["status"] in ("pending", "held"):
         message = f"{wire_id('dlv', delivery_id)} is {row['status']}: it will be sent by itself."
         raise StillUnderWay(message)
+    await check_not_expunged(tx, row["event_id"])
     text: str = await tx.value(_AGAIN, id=delivery_id)
     tx.ring_on_commit()
     return text
