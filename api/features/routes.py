@@ -1,6 +1,6 @@
 """Writing features over HTTP; `api/browse` has how they are read."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from api import json
 from api.accounts.auth import WorkspaceRoute
