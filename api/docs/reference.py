@@ -273,31 +273,43 @@ class Reference:
         values = schema.get("enum") or (schema.get("items") or {}).get("enum") or []
         if values:
             yield "one of " + " ".join(f"<code>{escape(str(value))}</code>" for value in values if value is not None)
-        for name, words in _BOUNDS.items():
-            if name in schema:
-                yield words.format(escape(f"{schema[name]:,}"))
+        for low, high, unit in _BOUNDS:
+            if told := _range(schema.get(low), schema.get(high), unit):
+                yield told
+        if "exclusiveMinimum" in schema:
+            yield f"above {schema['exclusiveMinimum']:,}"
+        if "exclusiveMaximum" in schema:
+            yield f"below {schema['exclusiveMaximum']:,}"
         if "pattern" in schema and len(schema["pattern"]) <= 120:
             yield f"pattern <code>{escape(schema['pattern'])}</code>"
         if schema.get("default") is not None:
             yield f"default <code>{escape(json.dump(schema['default']))}</code>"
 
 
-_BOUNDS = {
-    "minimum": "from {}",
-    "exclusiveMinimum": "above {}",
-    "maximum": "to {}",
-    "exclusiveMaximum": "below {}",
-    "minLength": "at least {} characters",
-    "maxLength": "at most {} characters",
-    "minItems": "at least {} items",
-    "maxItems": "at most {} items",
-}
+_BOUNDS = (
+    ("minimum", "maximum", ""),
+    ("minLength", "maxLength", " characters"),
+    ("minItems", "maxItems", " items"),
+    ("minProperties", "maxProperties", " entries"),
+)
 _PROBLEM_LINK = '<a href="#schema-Problem">Problem</a>'
 _TITLES = {"prds": "PRDs", "mcp": "MCP"}
 _KEY_FIELD = (
     '<p class="key"><label>Your key, for the examples below: <input id="key" type="text" autocomplete="off" '
     f'spellcheck="false" placeholder="{PLACEHOLDER}"></label> <small>It stays in this page.</small></p>'
 )
+
+
+def _range(low: float | None, high: float | None, unit: str) -> str:
+    """
+    >>> _range(1, 255, " characters"), _range(31, 31, " characters"), _range(None, 50, " items")
+    ('1 to 255 characters', '31 characters', 'at most 50 items')
+    """
+    if low is None and high is None:
+        return ""
+    if low is None or high is None:
+        return f"at most {high:,}{unit}" if low is None else f"at least {low:,}{unit}"
+    return f"{low:,}{unit}" if low == high else f"{low:,} to {high:,}{unit}"
 
 
 def _name_of(schema: Schema) -> str:
