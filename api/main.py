@@ -19,6 +19,7 @@ from api.http import errors
 from api.http.idempotency import Vault
 from api.http.pagination import Cursors
 from api.http.telemetry import Telemetry
+from api.imports import routes as imports
 from api.inbox import routes as inbox
 from api.operations import routes as operations
 from api.prds import routes as prds
@@ -50,6 +51,7 @@ SLICES = (
     webhooks.router,
     feed.router,
     replay.router,
+    imports.router,
     inbox.router,
     operations.router,
     usage.router,

@@ -4,6 +4,7 @@ from api.accounts import models as accounts
 from api.decisions import models as decisions
 from api.features import models as features
 from api.http import idempotency
+from api.imports import models as imports
 from api.inbox import models as inbox
 from api.operations import models as operations
 from api.prds import models as prds
@@ -20,6 +21,7 @@ __all__ = [
     "event_columns",
     "features",
     "idempotency",
+    "imports",
     "inbox",
     "operations",
     "prds",

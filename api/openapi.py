@@ -35,6 +35,7 @@ _TAGS = {
     "roadmap": "The ranking, its revisions and its moves.",
     "decisions": "Options, criteria, ratings, and what was chosen.",
     "prds": "What is to be built and why.",
+    "imports": "Bringing in what other tools hold.",
     "webhooks": "Endpoints, events and deliveries.",
     "operations": "Long work, and how far it is.",
 }

@@ -14,6 +14,7 @@ Scope = Literal[
     "decisions:write",
     "prds:read",
     "prds:write",
+    "imports:read",
     "imports:write",
     "webhooks:read",
     "webhooks:write",

@@ -93,6 +93,14 @@ def guarded(text: str) -> str:
     return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
 
 
+def unguarded(text: str) -> str:
+    """
+    >>> unguarded("'=1+1"), unguarded("''=1"), unguarded("'tis")
+    ('=1+1', "'=1", "'tis")
+    """
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA) else text
+
+
 async def _pages(stores: Stores, scope: Scope, framework: str) -> AsyncIterator[list[dict[str, Any]]]:
     after = UUID(int=0)
     while True:

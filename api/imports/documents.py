@@ -18,7 +18,8 @@ MAX_BYTES = 10_000_000
 MAX_MARKDOWN_CHARS = 1_000_000
 MAX_ROWS = 100_000
 MAX_COLUMNS = 200
-MAX_CELL_CHARS = 10_000
+MAX_CELL_CHARS = 50_000
+MAX_DELIMITER_CHARS = 10_000
 MAX_MARKED_UP_CHARS = 1_000
 MAX_SKIPPED = 1_000
 
@@ -103,6 +104,16 @@ def read_document(source: bytes | str, format: Format | None = None) -> Document
     return document
 
 
+def decoded(source: bytes | str) -> str:
+    """The text of a document, in whatever encoding it came."""
+    return _decode(source)[0] if isinstance(source, bytes) else source
+
+
+def guess_format(text: str) -> Format:
+    """Markdown where a line of bars and dashes or a heading says so, else CSV."""
+    return _guess_format(text.replace("\r\n", "\n"))
+
+
 def _decode(source: bytes) -> tuple[str, str]:
     for mark, encoding in (
         (codecs.BOM_UTF8, "utf-8"),
@@ -134,7 +145,7 @@ def _guess_format(text: str) -> Format:
 
 def _pairs(lines: list[str]) -> Iterator[tuple[str, str]]:
     # A delimiter row is short; a line of a megabyte is not worth a match.
-    return ((before, line) for before, line in pairwise(lines) if len(line) < MAX_CELL_CHARS)
+    return ((before, line) for before, line in pairwise(lines) if len(line) < MAX_DELIMITER_CHARS)
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------------------

@@ -185,12 +185,16 @@ class MatrixImport:
 
 
 def read_features(
-    source: bytes | str, format: Format | None = None, words: Mapping[str, Mapping[str, Number]] | None = None
+    source: bytes | str,
+    format: Format | None = None,
+    words: Mapping[str, Mapping[str, Number]] | None = None,
+    renamed: Mapping[str, str] | None = None,
 ) -> FeatureImport:
     """Read the features of a CSV or Markdown document and compute every score, rank and priority order again.
 
     `words` maps the words of an input to numbers, {"impact": {"high": 2}}; without it a word is skipped with the way to
-    map it. Sources of the arithmetic: `api.formulas.rice`.
+    map it. `renamed` says what headers are, in lower case, where their names do not. Sources of the arithmetic:
+    `api.formulas.rice`.
 
     >>> from api.imports.guide import RICE_TABLE_MARKDOWN
     >>> told = read_features(RICE_TABLE_MARKDOWN)
@@ -202,7 +206,7 @@ def read_features(
     document = read_document(source, format)
     readings = []
     for table in document.tables:
-        columns = _feature_columns(table, document)
+        columns = _feature_columns(table, document, renamed or {})
         if columns:
             readings.append(_read_table(table, columns, document, words or {}))
     _check_orders(document, readings)
@@ -253,11 +257,11 @@ class _Draft:
     figures: dict[str, Figure]
 
 
-def _feature_columns(table: Table, document: Document) -> dict[str, int]:
+def _feature_columns(table: Table, document: Document, renamed: Mapping[str, str]) -> dict[str, int]:
     """Which cell holds what. Nothing, with a note, when the table is not one of features."""
     columns: dict[str, int] = {}
     for place, header in enumerate(table.header):
-        column = _NAMES.get(_bare(header)[0])
+        column = renamed.get(header.strip().lower()) or _NAMES.get(_bare(header)[0])
         if column and column not in columns:
             columns[column] = place
     # In a CSV a list of titles is enough. Markdown has tables of all kinds, so one more column must be known.

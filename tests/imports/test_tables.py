@@ -300,7 +300,7 @@ def test_documents_are_bounded_in_size_rows_columns_and_cells(monkeypatch) -> No
     assert "larger than" in read_features(b"x" * (documents.MAX_BYTES + 1)).skipped[0].reason
     assert "characters" in read_features("# x\n" + "x" * documents.MAX_MARKDOWN_CHARS).skipped[0].reason
     assert "cells" in read_features("Title" + ",x" * 300 + "\nA\n").skipped[0].reason
-    assert "characters" in read_features("Title,Notes\nA," + "x" * 20_000 + "\n").skipped[0].reason
+    assert "characters" in read_features("Title,Notes\nA," + "x" * 60_000 + "\n").skipped[0].reason
     assert read_features("Title,Notes\nA," + "x" * 200_000 + "\nB,y\n").features[-1].title == "B"
     monkeypatch.setattr(documents, "MAX_ROWS", 3)
     told = read_features("Title\nA\nB\nC\nD\nE\n")
