@@ -101,7 +101,7 @@ class RateLimiter:
     async def _leased(self, buckets: dict[str, Rate], name: str, last: _Lease | None, now: float) -> _Lease:
         """As many tokens as the caller has lately used in a second, so that an idle one leaves none lying about."""
         recent = last.taken if last is not None and last.until > now - LEASE_S else 0
-        wanted = max(1, min(MOST_LEASED, recent))
+        wanted = min(MOST_LEASED, 1 + recent)
         given, left, wait_ms = await self._ask(buckets, wanted)
         if given < 1:
             rate = buckets[name]
@@ -109,7 +109,7 @@ class RateLimiter:
             raise TooManyRequests(message, headers={"Retry-After": str(max(1, -(-wait_ms // 1000)))})
         if len(self._leases) >= MOST_LEASES:
             self._leases.clear()
-        lease = self._leases[name] = _Lease(given, left, now + LEASE_S, 0 if recent == 0 else recent // 2)
+        lease = self._leases[name] = _Lease(given, left, now + LEASE_S, recent // 2 if recent > MOST_LEASED else recent)
         return lease
 
     async def _ask(self, buckets: dict[str, Rate], wanted: int) -> tuple[int, int, int]:

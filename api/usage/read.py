@@ -19,12 +19,12 @@ MOST_GROUPS = 1000
 
 # The buckets of all rows of a group, added up place by place.
 _SUM = """
-SELECT {group} AS grouped, sum(calls)::bigint AS calls,
+SELECT grouped, sum(calls)::bigint AS calls,
        coalesce(sum(calls) FILTER (WHERE status >= 500), 0)::bigint AS errors,
        coalesce(sum(calls) FILTER (WHERE status BETWEEN 400 AND 499), 0)::bigint AS refusals,
        array_agg(array_to_string(latency, ',')) AS latencies
 FROM (
-    SELECT {group}, status, sum(calls) AS calls,
+    SELECT {group} AS grouped, status, sum(calls) AS calls,
            ARRAY(
                SELECT sum(bucket)::bigint FROM unnest(array_agg(latency)) WITH ORDINALITY AS bucket (bucket, place)
                GROUP BY (place - 1) % 16 ORDER BY (place - 1) % 16
@@ -33,7 +33,7 @@ FROM (
     WHERE workspace_id = :workspace_id AND livemode = :livemode AND day BETWEEN :since AND :until
     GROUP BY {group}, status
 ) AS by_status
-GROUP BY {group} ORDER BY {order} LIMIT 1000"""
+GROUP BY grouped ORDER BY {order} LIMIT 1000"""
 _COLUMNS: dict[Group, str] = {"day": "day", "operation": "operation", "key": "key_id", "status": "status"}
 _BY: dict[Group, Prepared] = {
     group: Prepared(text(_SUM.format(group=column, order="1" if group == "day" else "2 DESC, 1")))
