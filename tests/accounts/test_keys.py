@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from api.accounts.scopes import EVERY_SCOPE
 from api.accounts.secrets import _checksum, is_well_formed, new_secret
+from api.problems import Unauthenticated
 from tests.support.problems import pointers, problem
 from tests.support.workspace import Workspace, made, with_key
 
@@ -105,11 +106,9 @@ async def test_a_key_counts_only_in_one_authorization_header(workspace: Workspac
         {"headers": {"X-Api-Key": secret}},
         {"params": {"api_key": secret}},
         {"params": {"key": secret, "access_token": secret}},
-        {"cookies": {"key": secret}},
+        {"headers": {"Cookie": f"key={secret}"}},
     ]
     for attempt in attempts:
-        if "cookies" in attempt:
-            attempt = {"headers": {"Cookie": f"key={secret}"}}
         problem(await client.get("/v1/features", **attempt), 401, "unauthenticated")
     assert (await client.get("/v1/features", headers={"Authorization": f"bearer {secret}"})).status_code == 200
 
@@ -135,8 +134,8 @@ async def test_ten_thousand_made_up_keys_are_refused_without_one_query(
         try:
             await keyring.caller(secret, stores)
             accepted += 1
-        except Exception as error:
-            assert getattr(error, "status", None) == 401
+        except Unauthenticated:
+            pass
     for _ in range(200):
         secret = "rb_live_" + "".join(secrets.choice(BASE62) for _ in range(36))
         problem(await client.get("/v1/features", headers={"Authorization": f"Bearer {secret}"}), 401)
@@ -152,7 +151,7 @@ async def test_a_revoked_key_is_refused_within_a_second_and_stays_on_record(
         assert (await caller.get("/v1/features")).status_code == 200
         assert (await workspace.live.delete(f"/v1/keys/{key['id']}")).status_code == 204
         async with asyncio.timeout(1):
-            while (await caller.get("/v1/features")).status_code != 401:
+            while (await caller.get("/v1/features")).status_code != 401:  # noqa: ASYNC110 - the key's own process asks
                 await asyncio.sleep(0.02)
         assert "revoked" in problem(await caller.get("/v1/features"), 401)["detail"]
     shown = (await workspace.live.get(f"/v1/keys/{key['id']}")).json()

@@ -35,6 +35,7 @@ BODIES: dict[str, Body] = {
     "create_endpoint": ENDPOINT,
     "update_endpoint": {"description": "Ours"},
     "create_key": {"name": "CI", "scopes": ["features:read"]},
+    "observe_decision": {"metric": "Latency", "value": 1},
     "test_endpoint": {"event_type": "webhook.test"},
 }
 # The collections whose POST makes a thing with this id; found by the document for all others.
