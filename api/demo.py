@@ -5,11 +5,11 @@ The guide prints six wrong figures. The demo stores what its inputs give, and re
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
 from api.imports.guide import DECISION_MATRIX_MARKDOWN, PRD, RICE_TABLE_MARKDOWN
-from api.imports.tables import Discrepancy, Matrix, read_features, read_matrices
 
 _BUCKETS = {"Performance (50% faster)": "technical"}
 
@@ -38,37 +38,25 @@ def seed(base_url: str) -> Demo:
 
 
 def _make_features(client: httpx.Client) -> list[str]:
-    table = read_features(RICE_TABLE_MARKDOWN)
-    for row in table.features:
-        bucket = _BUCKETS.get(row.title, "product")
-        feature = _post(client, "/features", {"title": row.title, "bucket": bucket, "labels": ["guide"]})
-        inputs = {name: float(str(getattr(row, name))) for name in ("reach", "impact", "confidence", "effort")}
-        _post(client, f"/features/{feature['id']}/scores", {"framework": "rice", "inputs": inputs})
-    return [_told("RICE table", row) for row in table.discrepancies]
+    """The RICE table as the guide prints it: every score, and the order, is computed again by the import."""
+    report = _post(client, "/imports", {"format": "markdown", "content": RICE_TABLE_MARKDOWN, "source": "guide"})
+    for feature in client.get("/features", params={"source": "guide"}).raise_for_status().json()["data"]:
+        # What an integration would do that knows the feature by its own name and not by our id.
+        path = f"/features/external/guide/{quote(feature['external_id'], safe='')}"
+        title = feature["title"]
+        body = {"title": title, "bucket": _BUCKETS.get(title, "product"), "labels": ["guide"]}
+        client.put(path, json=body).raise_for_status()
+    return [_told("RICE table", row) for row in report["discrepancies"]]
 
 
 def _make_decision(client: httpx.Client) -> list[str]:
-    found = read_matrices(DECISION_MATRIX_MARKDOWN)
-    for matrix in found.matrices:
-        _post(client, "/decisions", _decision(matrix))
-    return [_told("build-vs-buy matrix", row) for row in found.discrepancies]
-
-
-def _decision(matrix: Matrix) -> dict[str, Any]:
-    keys = {criterion.id: _key(criterion.id) for criterion in matrix.criteria}
-    return {
+    wanted = {
+        "format": "markdown",
+        "content": DECISION_MATRIX_MARKDOWN,
         "title": "Build or buy real-time collaboration",
-        "kind": "build_vs_buy",
-        "options": [{"key": _key(option), "title": option} for option in matrix.options],
-        "criteria": [
-            {"key": keys[criterion.id], "title": criterion.id, "weight": float(str(criterion.weight))}
-            for criterion in matrix.criteria
-        ],
-        "ratings": {
-            _key(option): {keys[name]: float(str(rating)) for name, rating in row.items()}
-            for option, row in matrix.ratings.items()
-        },
     }
+    report = _post(client, "/imports", wanted)
+    return [_told("build-vs-buy matrix", row) for row in report["discrepancies"]]
 
 
 def _prd() -> dict[str, Any]:
@@ -96,14 +84,8 @@ def _prd() -> dict[str, Any]:
     }
 
 
-def _told(where: str, row: Discrepancy) -> str:
-    exact = f" (exactly {row.exact:f})" if row.exact is not None else ""
-    return f"{where}, line {row.line}, {row.field}: printed {row.printed}, recomputed {row.computed}{exact}"
-
-
-def _key(title: str) -> str:
-    words = "".join(character.lower() if character.isalnum() else " " for character in title).split()
-    return "_".join(words)[:64]
+def _told(where: str, row: dict[str, Any]) -> str:
+    return f"{where}, line {row['line']}, {row['field']}: printed {row['printed']}, recomputed {row['computed']}"
 
 
 def _post(client: httpx.Client, path: str, body: dict[str, Any]) -> dict[str, Any]:

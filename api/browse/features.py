@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import Request, Response
-from sqlalchemy import ColumnElement, Numeric, Text, bindparam, func, select
+from sqlalchemy import ARRAY, BindParameter, ColumnElement, Numeric, Text, any_, bindparam, func, select
 
 from api.accounts.tenancy import one, owned
 from api.browse.schemas import FeatureSearch, FeatureView
@@ -31,6 +31,10 @@ def _latest_score() -> ColumnElement[Any]:
         Score.id == LatestScore.score_id,
     )
     return scored.correlate(Feature).scalar_subquery()
+
+
+def _updated_since(given: BindParameter[Any]) -> ColumnElement[bool]:
+    return Feature.updated_at >= any_(bindparam(given.key, type_=ARRAY(Feature.updated_at.type)))
 
 
 def _scores() -> Source:
@@ -60,6 +64,7 @@ _FEATURES = Listing(
         "updated_at_gte",
         "updated_at_lte",
     ),
+    conditions={"updated_since": _updated_since},
     sorts=("created_at", "updated_at", "title", "score"),
     sources=(_scores(), matches(FEATURE.table)),
     expand=_EXPANSIONS,

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from api.features.schemas import FeatureQuery, FeatureShown
 from api.http.pagination import PageQuery
-from api.http.schema import Body, CommaSeparated, Shown
+from api.http.schema import Body, CommaSeparated, Shown, Time
 from api.scores.schemas import ScoreShown
 from api.search.query import SearchText
 
@@ -39,6 +39,7 @@ class FeatureSearch(FeatureQuery):
     framework: FrameworkName | None = Field(None, description="Only features scored in it; `rice` for what follows.")
     score_gte: Decimal | None = Field(None, ge=-(10**15), le=10**15, description="Of the latest score.")
     score_lte: Decimal | None = Field(None, ge=-(10**15), le=10**15, description="Of the latest score.")
+    updated_since: Time | None = Field(None, description="The same as updated_at_gte.")
     expand: Expand = Field(default_factory=list)
     sort: str | None = Field(
         None,

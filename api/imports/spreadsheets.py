@@ -1,5 +1,7 @@
 """Tables that people keep by hand, CSV or Markdown: features with their RICE inputs, and decision matrices. Pure."""
 
+from api.browse.export import unguarded
+from api.db import parse_id
 from api.imports.documents import Format
 from api.imports.reading import Options, ReadDecision, ReadFeature, Reading, with_status
 from api.imports.tables import INPUTS, Feature, Matrix, read_features, read_matrices
@@ -45,17 +47,20 @@ def _read(content: bytes | str, format: Format, options: Options) -> Reading:
 
 
 def _feature(row: Feature, reading: Reading, options: Options) -> ReadFeature:
-    fields: dict[str, object] = {"title": row.title}
+    own_id = row.external_id if row.external_id and parse_id("feat", row.external_id) else None
+    # A table of our own export: its cells are guarded against spreadsheets, and labels with commas are JSON.
+    fields: dict[str, object] = {"title": unguarded(row.title) if own_id else row.title}
     if row.description:
         fields["description"] = row.description
-    if row.labels:
+    if row.labels and not (own_id and row.labels[0].lstrip("'").startswith(("[", "="))):
         fields["labels"] = list(row.labels)
     bucket = next((cell for header, cell in row.extra.items() if header.lower() == "bucket"), "").strip().lower()
     if bucket in _BUCKETS:
         fields["bucket"] = bucket
     with_status(reading, fields, options, row.status)
     inputs = {name: getattr(row, name) for name in INPUTS} if row.score is not None else None
-    return ReadFeature(row.line, fields, row.external_id, inputs=inputs)
+    external_id = None if own_id else row.external_id
+    return ReadFeature(row.line, fields, external_id, own_id=own_id, inputs=inputs)
 
 
 def _decision(matrix: Matrix, options: Options, count: int) -> ReadDecision:
