@@ -17,7 +17,7 @@ from api.local import Servers
 from tests.conftest import TEMPLATE, _database
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 120.0  # a busy machine takes its time to import
 
 
 @pytest.fixture(scope="session")
@@ -64,13 +64,16 @@ def _environment(database_url: str, redis_url: str) -> dict[str, str]:
 
 async def _wait_until_ready(url: str, processes: list["subprocess.Popen[bytes]"], log: Path) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
+    told = "nothing"
     async with httpx.AsyncClient(trust_env=False) as client:
         while True:
             if any(process.poll() is not None for process in processes) or time.monotonic() > deadline:
-                pytest.fail(f"The service did not come up:\n{_read(log)}")
+                pytest.fail(f"The service did not come up. /ready says {told}.\n{_read(log)}")
             try:
-                if (await client.get(f"{url}/ready")).status_code == 200:
+                answer = await client.get(f"{url}/ready")
+                if answer.status_code == 200:
                     return
+                told = answer.text
             except httpx.HTTPError:
                 pass
             await asyncio.sleep(0.1)

@@ -16,7 +16,7 @@ import pytest
 
 from api.docs.pages import FOLDER
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 120.0
 _BLOCK = re.compile(r"^```(bash|python)(?: ([0-9]{3}))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # The reader's curl, which writes down how each call was answered. Variables of a page are there for its Python too.
 _PREAMBLE = """
