@@ -13,6 +13,8 @@ from api.features.write import FEATURE
 from api.http.etags import fresh
 from api.http.pagination import Listing, Source
 from api.http.reply import Reply
+from api.prds.models import Prd
+from api.prds.write import PRD
 from api.scores.models import LatestScore, Score
 from api.scores.score import SCORE
 from api.search.query import matches, understand
@@ -31,6 +33,12 @@ def _latest_score() -> ColumnElement[Any]:
         Score.id == LatestScore.score_id,
     )
     return scored.correlate(Feature).scalar_subquery()
+
+
+def _prd() -> ColumnElement[Any]:
+    """The newest PRD of the feature, as JSON."""
+    named = select(PRD.shape.json()).where(owned(Prd), Feature.id == any_(Prd.feature_ids))
+    return named.order_by(Prd.id.desc()).limit(1).correlate(Feature).scalar_subquery()
 
 
 def _updated_since(given: BindParameter[Any]) -> ColumnElement[bool]:
@@ -52,7 +60,7 @@ def _scores() -> Source:
     return Source(scores, scores.c.feature_id == Feature.id, asked, {"score": scores.c.score})
 
 
-_EXPANSIONS: dict[str, ColumnElement[Any]] = {"latest_score": _latest_score()}
+_EXPANSIONS: dict[str, ColumnElement[Any]] = {"latest_score": _latest_score(), "prd": _prd()}
 _FEATURES = Listing(
     FEATURE.shape,
     filters=(
@@ -75,7 +83,7 @@ _EXPANDED: dict[tuple[str, ...], Prepared] = {
             owned(Feature), Feature.id == bindparam("id")
         )
     )
-    for wanted in (("latest_score",),)
+    for wanted in (("latest_score",), ("prd",), ("latest_score", "prd"))
 }
 
 

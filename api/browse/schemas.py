@@ -8,13 +8,14 @@ from pydantic import Field, StringConstraints
 from api.features.schemas import FeatureQuery, FeatureShown
 from api.http.pagination import PageQuery
 from api.http.schema import Body, CommaSeparated, Shown, Time
+from api.prds.schemas import PrdShown
 from api.scores.schemas import ScoreShown
 from api.search.query import SearchText
 
 Expand = Annotated[
-    list[Literal["latest_score"]],
+    list[Literal["latest_score", "prd"]],
     CommaSeparated,
-    Field(max_length=2, description="`latest_score`: shown inside the feature."),
+    Field(max_length=2, description="`latest_score`, `prd`: shown inside the feature."),
 ]
 FrameworkName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_-]*$")]
 
@@ -23,6 +24,8 @@ class FeatureExpanded(FeatureShown):
     """A feature with what `expand` asks for."""
 
     latest_score: ScoreShown | None = Field(None, description="With `expand=latest_score`: null before the first.")
+
+    prd: PrdShown | None = Field(None, description="With `expand=prd`: the newest PRD of the feature, or null.")
 
 
 class FeatureView(Body):

@@ -49,6 +49,16 @@ async def test_a_list_expands_each_feature(workspace: Workspace) -> None:
     }
 
 
+async def test_the_newest_prd_is_shown_inside_a_feature_and_in_a_list(workspace: Workspace) -> None:
+    feature, bare = await workspace.feature("Dark mode"), await workspace.feature("Bare")
+    await made(workspace.live, "/v1/prds", {"title": "First", "feature_ids": [feature["id"]]})
+    newest = await made(workspace.live, "/v1/prds", {"title": "Second", "feature_ids": [bare["id"], feature["id"]]})
+    shown = await workspace.live.get(f"/v1/features/{feature['id']}", params={"expand": "latest_score,prd"})
+    assert (shown.json()["prd"], shown.json()["latest_score"]) == (newest, None)
+    page = (await workspace.live.get("/v1/features", params={"expand": "prd", "sort": "title"})).json()["data"]
+    assert [(one["title"], one["prd"]["title"]) for one in page] == [("Bare", "Second"), ("Dark mode", "Second")]
+
+
 async def test_features_are_sorted_and_filtered_by_score_across_pages(workspace: Workspace) -> None:
     for title in GUIDE:
         await workspace.scored(title)
