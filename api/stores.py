@@ -133,11 +133,14 @@ class Transaction:
         """Nothing comes back."""
         await self._call("fetch", *self._bind(statement, values))
 
-    async def copy(self, table: str, columns: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
-        """Many rows by COPY, row-level security included (Postgres checks it as for an INSERT)."""
-        driver = self._driver or await self._begin()
-        with _as_problems():
-            await driver.copy_records_to_table(table, records=rows, columns=columns)
+    async def many(self, statement: Prepared, rows: Iterable[dict[str, Any]]) -> None:
+        """The statement once for each row, sent in a pipeline. Nothing comes back.
+
+        Postgres takes no COPY into a table with row-level security.
+        """
+        bound = [self._bind(statement, row) for row in rows]
+        if bound:
+            await self._call("executemany", bound[0][0], [[arguments for _, arguments in bound]])
 
     async def speak_for(self, scope: Scope) -> None:
         """Go on for another scope in the same transaction: signing up writes both modes of a workspace."""

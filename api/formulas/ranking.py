@@ -7,11 +7,11 @@ Biometrika 30, 1938, counted as W. R. Knight does, JASA 61, 1966.
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
-from itertools import compress, count, pairwise
+from itertools import compress, count, islice, pairwise
 from operator import ne
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -82,6 +82,17 @@ def moves(before: Sequence[Id], after: Sequence[Id], changed: Collection[Id] = (
     >>> moves(["a", "gone"], ["new", "a"])
     [Move(id='new', from_rank=None, to_rank=1), Move(id='gone', from_rank=2, to_rank=None)]
     """
+    return compared(before, after, changed)[0]
+
+
+def compared(before: Sequence[Id], after: Sequence[Id], changed: Collection[Id] = ()) -> tuple[list[Move[Id]], Churn]:
+    """What `moves` and `churn` tell, in one pass: what stayed in place has no inverted pairs among itself, so only the
+    pairs with a mover are counted.
+
+    >>> told, much = compared(["a", "b", "c", "d"], ["d", "a", "b", "c"])
+    >>> told[0].id, much.inverted, much.pairs
+    ('d', 3, 6)
+    """
     _check_single("before", before)
     _check_single("after", after)
     start, tail = _common_ends(before, after)
@@ -93,13 +104,38 @@ def moves(before: Sequence[Id], after: Sequence[Id], changed: Collection[Id] = (
     if len(common) < len(new):
         places = [place for place, source in enumerate(sources) if source is not None]
     moved = bytearray(b"\1") * len(new)
-    for kept in _kept(common, (new[place] for place in places), changed):
+    stayed = _kept(common, (new[place] for place in places), changed)
+    for kept in stayed:
         moved[places[kept]] = 0
     told = _as_moves(compress(zip(new, sources, count(start + 1), strict=False), moved))
     if len(common) < len(old):
         present = set(new)
         told += _as_moves((id, rank, None) for id, rank in old.items() if id not in present)
-    return told
+    shared = start + tail + len(common)
+    much = _churn(_inverted(common, sorted(stayed)), shared, len(after) - shared, len(before) - shared)
+    return told, much
+
+
+def placed(order: Sequence[Id], wanted: Mapping[Id, int]) -> list[Id]:
+    """The order with some ids put at the ranks wanted for them, counted from 1; the others close up around them.
+
+    Of two that want one rank, the one that stands higher in `order` gets it and the next takes the place below. A rank
+    beyond the end is the end. Ids that are not in the order are left out.
+
+    >>> placed(["a", "b", "c", "d"], {"d": 1, "a": 9})
+    ['d', 'b', 'c', 'a']
+    """
+    pinned = [id for id in order if id in wanted]
+    if not pinned:
+        return list(order)
+    pinned.sort(key=wanted.__getitem__)
+    rest = iter([id for id in order if id not in wanted])
+    result: list[Id] = []
+    for id in pinned:
+        result.extend(islice(rest, max(0, wanted[id] - 1 - len(result))))
+        result.append(id)
+    result.extend(rest)
+    return result
 
 
 def applied(before: Sequence[Id], told: Sequence[Move[Id]]) -> list[Id]:
@@ -125,10 +161,27 @@ def churn(before: Sequence[Id], after: Sequence[Id]) -> Churn:
     _check_single("after", after)
     old = dict(zip(before, count(), strict=False))
     sources = [old[id] for id in after if id in old]
-    inverted, pairs = _inversions(sources)[1], len(sources) * (len(sources) - 1) // 2
+    shared = len(sources)
+    return _churn(_inversions(sources)[1], shared, len(after) - shared, len(before) - shared)
+
+
+def _churn(inverted: int, shared: int, entered: int, left: int) -> Churn:
+    pairs = shared * (shared - 1) // 2
     share = Fraction(inverted, pairs) if pairs else Fraction(0)
-    entered, left = len(after) - len(sources), len(before) - len(sources)
     return Churn(inverted, pairs, rounded(share), rounded(1 - 2 * share), entered, left)
+
+
+def _inverted(sources: list[int], stayed: list[int]) -> int:
+    """Inverted pairs of `sources`, of which those at the places `stayed` ascend."""
+    if 2 * len(stayed) < len(sources):
+        return _inversions(sources)[1]
+    kept = [sources[place] for place in stayed]
+    is_kept = bytearray(len(sources))
+    for place in stayed:
+        is_kept[place] = 1
+    movers = [(place, source) for place, source in enumerate(sources) if not is_kept[place]]
+    across = sum(abs(bisect_left(stayed, place) - bisect_left(kept, source)) for place, source in movers)
+    return across + _inversions([source for _, source in movers])[1]
 
 
 def _check_single(field: str, ids: Sequence[Hashable]) -> None:

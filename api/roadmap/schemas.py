@@ -1,24 +1,47 @@
 """The roadmap on the wire."""
 
-from typing import Annotated, Literal
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from api.db import WireId
 from api.features.schemas import Bucket, FeatureId, Status
+from api.formulas.allocation import RULE_70_20_10
 from api.http.pagination import PageQuery
-from api.http.schema import Body, Line, Moment, Shown
-from api.scores.schemas import Framework
+from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Shown, Title
+from api.scores.schemas import Framework, Key
 
 RevisionId = Annotated[UUID, WireId("rev")]
+OverrideId = Annotated[UUID, WireId("ovr")]
+ViewId = Annotated[UUID, WireId("view")]
+ScenarioId = Annotated[UUID, WireId("scen")]
+Horizon = Annotated[
+    str,
+    StringConstraints(pattern=r"^(now|next|later|[0-9]{4}-q[1-4])$", min_length=3, max_length=7),
+    Field(description="now, next, later, or a quarter such as 2027-q1.", examples=["now"]),
+]
+Team = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 MOST_SHOWN = 1000
+Cause = Literal[
+    "new", "left", "status_changed", "score_changed", "framework_changed", "override", "tie", "others_moved"
+]
+_SHARE: dict[str, Any] = {"minimum": 0, "maximum": 1}
 
 
-class Reprioritize(Body):
-    """Which framework to rank by. A dry run answers what the same call would do, and keeps nothing."""
+class Ranker(Body):
+    """Which scores to rank by."""
 
     framework: Framework = "rice"
+    variant: Key | None = None
+    model_version: int | None = Field(None, ge=1, le=10**6, description="Of an own model; the newest when left out.")
+
+
+class Reprioritize(Ranker):
+    """Which framework to rank by. A dry run answers what the same call would do, and keeps nothing."""
+
     dry_run: bool = False
     reason: Line | None = Field(None, examples=["Weekly sync of 23 November"])
 
@@ -28,6 +51,7 @@ class Ranked(Shown):
     feature_id: FeatureId
     title: str
     value: float
+    computed_rank: int = Field(ge=1, description="Where the score alone would put it; `rank` unless overridden.")
 
 
 class Moved(Shown):
@@ -36,6 +60,17 @@ class Moved(Shown):
     feature_id: FeatureId
     from_: int | None = Field(alias="from", ge=1)
     to: int | None = Field(ge=1)
+    cause: Cause
+
+
+class ChurnShown(Shown):
+    """Kendall's distance to the order before, over the features that both hold."""
+
+    share: float = Field(ge=0, le=1, description="Inverted pairs over all pairs.")
+    inverted: int = Field(ge=0)
+    pairs: int = Field(ge=0)
+    entered: int = Field(ge=0)
+    left: int = Field(ge=0)
 
 
 class RevisionShown(Shown):
@@ -43,15 +78,24 @@ class RevisionShown(Shown):
     object: Literal["roadmap_revision"]
     livemode: bool
     framework: Framework
+    variant: str | None
+    model_version: int | None
     reason: str | None
     author: str = Field(description="The name of the key that asked.")
     created_at: Moment
-    ranking: list[Ranked] = Field(max_length=MOST_SHOWN, description="Best first: the first 1,000.")
+    ranking: list[Ranked] = Field(
+        max_length=MOST_SHOWN,
+        description="Best first, of equal values the older feature: the first 1,000; the rest by its `ranking` pages.",
+    )
     ranking_total: int
     moves: list[Moved] = Field(
         max_length=MOST_SHOWN, description="The fewest features whose moves explain the new order: the first 1,000."
     )
     moves_total: int
+    churn: ChurnShown
+    frozen: bool = Field(description="Whether a freeze was in force.")
+    overridden: int = Field(description="How many features an override has placed.")
+    scenario_id: ScenarioId | None = Field(description="The scenario that was promoted with it.")
 
 
 class RevisionSummary(Shown):
@@ -59,9 +103,74 @@ class RevisionSummary(Shown):
     object: Literal["roadmap_revision"]
     livemode: bool
     framework: Framework
+    series: str = Field(description="What was ranked by, with its variant or version.")
     reason: str | None
     author: str
+    churn: float | None
+    scenario_id: ScenarioId | None
     created_at: Moment
+
+
+class RankingPageShown(Shown):
+    """A page of a ranking."""
+
+    object: Literal["list"]
+    data: list[Ranked] = Field(max_length=100)
+    has_more: bool
+    next_cursor: str | None = Field(max_length=1000)
+
+
+class DiffShown(Shown):
+    """What changed from one revision to another."""
+
+    object: Literal["roadmap_diff"]
+    livemode: bool
+    from_: RevisionId = Field(alias="from")
+    to: RevisionId
+    moves: list[dict[str, Any]] = Field(max_length=MOST_SHOWN)
+    moves_total: int
+    churn: ChurnShown
+
+
+class DiffQuery(Body):
+    against: RevisionId | None = Field(None, description="The earlier revision; the one before when left out.")
+
+
+class BucketShown(Shown):
+    bucket: Bucket
+    effort_months: float
+    share: float
+    target: float
+    drift: float = Field(description="Share less target.")
+    drift_months: float = Field(description="What to take out, or below 0 put in, at the same total.")
+    drifted: bool = Field(description="Further from the target than the tolerance.")
+    to_add_months: float | None = Field(description="What to add, taking nothing out; null where that never helps.")
+
+
+class AllocationPart(Shown):
+    total_months: float
+    tolerance: float
+    drifted: bool
+    buckets: list[BucketShown] = Field(max_length=10)
+
+
+class AllocationShown(AllocationPart):
+    """Effort by bucket, actual against target."""
+
+    object: Literal["allocation"]
+    livemode: bool
+    unit: Literal["person_months"]
+    features: int
+    without_effort: int = Field(description="Features that no score tells the effort of: they are not in the shares.")
+
+
+class AllocationQuery(Body):
+    status: Annotated[list[Status] | None, CommaSeparated] = Field(
+        None, max_length=6, description="All open ones when left out."
+    )
+    horizon: Annotated[list[Horizon] | None, CommaSeparated] = Field(None, max_length=20)
+    updated_at_gte: AwareDatetime | None = Field(None, description="Start of the period, RFC 3339.")
+    updated_at_lte: AwareDatetime | None = Field(None, description="End of the period, RFC 3339.")
 
 
 class Placed(Ranked):
@@ -69,6 +178,18 @@ class Placed(Ranked):
 
     status: Status
     bucket: Bucket
+    effort_months: float | None
+    horizon: str | None
+    above_cut_line: bool | None = Field(description="Null without a capacity in the policy.")
+
+
+class CutLine(Shown):
+    """Down to which rank the capacity reaches, taking the features in order."""
+
+    capacity_months: float
+    rank: int = Field(ge=0, description="The last rank above the line.")
+    effort_months: float = Field(description="What the features above it take.")
+    without_effort: int = Field(description="Features above the line whose effort no score tells: counted as none.")
 
 
 class RoadmapShown(Shown):
@@ -76,9 +197,199 @@ class RoadmapShown(Shown):
     livemode: bool
     revision_id: RevisionId | None = Field(description="Null while nothing has been ranked.")
     framework: Framework | None
+    series: str | None
     ranking: list[Placed] = Field(max_length=MOST_SHOWN, description="Best first: the first 1,000.")
     ranking_total: int
+    cut_line: CutLine | None
+    allocation: AllocationPart = Field(description="Of what is above the line, or of the whole ranking without one.")
 
 
 class RevisionQuery(PageQuery):
-    pass
+    framework: Annotated[list[Framework] | None, CommaSeparated] = Field(None, max_length=20)
+    created_at_gte: AwareDatetime | None = Field(None, description="RFC 3339.")
+    created_at_lte: AwareDatetime | None = Field(None, description="RFC 3339.")
+
+
+class Targets(Body):
+    """Shares of effort, which sum to 1."""
+
+    product: Number = Field(json_schema_extra=_SHARE | {"examples": [0.7]})
+    technical: Number = Field(json_schema_extra=_SHARE | {"examples": [0.2]})
+    innovation: Number = Field(json_schema_extra=_SHARE | {"examples": [0.1]})
+
+
+class Freeze(Body):
+    """From when until when no feature moves without a reason."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    from_: AwareDatetime = Field(alias="from")
+    until: AwareDatetime
+    note: Line | None = None
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> Self:
+        if self.until <= self.from_:
+            raise PydanticCustomError("invalid", "until must be after from")
+        return self
+
+
+class PolicyWrite(Body):
+    """All rules at once: what is left out goes back to its default."""
+
+    targets: Targets = Field(default_factory=lambda: Targets.model_validate(RULE_70_20_10))
+    tolerance: Number = Field(default=Decimal("0.05"), ge=0, le=1, description="How far a share may be off.")
+    capacity_months: Number | None = Field(None, ge=0, le=10**6, description="Person-months: where the cut line is.")
+    churn_limit: Number | None = Field(None, ge=0, le=1, description="More churn than this is told as an event.")
+    freeze: Freeze | None = None
+
+
+class PolicyShown(Shown):
+    object: Literal["roadmap_policy"]
+    livemode: bool
+    targets: dict[str, float]
+    tolerance: float
+    unit: Literal["person_months"]
+    capacity_months: float | None
+    churn_limit: float | None
+    freeze: dict[str, Any] | None
+    frozen: bool
+    version: int = Field(ge=0, description="0 while the defaults serve.")
+    updated_at: Moment | None
+
+
+class OverrideWrite(Body):
+    """A rank that you set by hand."""
+
+    rank: int = Field(ge=1, le=10**6)
+    reason: Line = Field(examples=["Promised to the board"])
+    expires_at: AwareDatetime | None = Field(None, description="Until when it holds; for ever when left out.")
+
+
+class OverrideShown(Shown):
+    id: OverrideId
+    object: Literal["roadmap_override"]
+    livemode: bool
+    feature_id: FeatureId
+    rank: int
+    reason: str
+    author: str
+    expires_at: Moment | None
+    created_at: Moment
+
+
+class ItemWrite(Body):
+    """When a feature is meant to come, and whose work it is."""
+
+    horizon: Horizon
+    team: Team | None = Field(None, examples=["web"])
+    note: Line | None = None
+
+
+class ItemShown(Shown):
+    id: FeatureId = Field(description="The feature's.")
+    object: Literal["roadmap_item"]
+    livemode: bool
+    horizon: str
+    team: str | None
+    note: str | None
+    version: int
+    created_at: Moment
+    updated_at: Moment
+
+
+class ItemQuery(PageQuery):
+    horizon: Annotated[list[Horizon] | None, CommaSeparated] = Field(None, max_length=20)
+    team: Annotated[list[Team] | None, CommaSeparated] = Field(None, max_length=20)
+
+
+class ViewCreate(Body):
+    """A roadmap for readers: which horizons, for whom. It is frozen as it is now."""
+
+    title: Title = Field(examples=["Roadmap for customers, 2027"])
+    audience: Name = Field("everyone", examples=["customers"])
+    horizons: list[Horizon] = Field(default_factory=lambda: ["now", "next", "later"], min_length=1, max_length=20)
+    with_values: bool = Field(False, description="Whether readers see the scores.")
+
+
+class ViewSummary(Shown):
+    id: ViewId
+    object: Literal["roadmap_view"]
+    livemode: bool
+    title: str
+    audience: str
+    revision_id: RevisionId
+    author: str
+    created_at: Moment
+
+
+class ViewShown(ViewSummary):
+    horizons: list[dict[str, Any]] = Field(max_length=20, description="Each with its features in their order.")
+
+
+class InputChange(Body):
+    """Inputs of a feature that differ in the scenario; the others stay as they are in its latest score."""
+
+    feature_id: FeatureId
+    inputs: dict[Annotated[str, StringConstraints(max_length=64)], Any] = Field(
+        min_length=1, json_schema_extra={"maxProperties": 50, "examples": [{"effort": 1}]}
+    )
+
+
+class ScenarioChanges(Body):
+    """What is different. Weights are those of an own weighted model."""
+
+    inputs: list[InputChange] = Field(default_factory=list, max_length=1000)
+    weights: dict[Key, Number] = Field(default_factory=dict, max_length=50)
+    capacity_months: Number | None = Field(None, ge=0, le=10**6)
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.inputs and not self.weights and self.capacity_months is None:
+            raise PydanticCustomError("missing", "a scenario changes inputs, weights or capacity_months")
+        if len({change.feature_id for change in self.inputs}) != len(self.inputs):
+            raise PydanticCustomError("duplicate", "inputs name a feature twice")
+        return self
+
+
+class ScenarioCreate(Ranker):
+    title: Title = Field(examples=["What if collaboration takes four months"])
+    changes: ScenarioChanges
+
+
+class ScenarioShown(Shown):
+    id: ScenarioId
+    object: Literal["roadmap_scenario"]
+    livemode: bool
+    title: str
+    framework: Framework
+    series: str
+    changes: dict[str, Any]
+    status: Literal["open", "promoted"]
+    author: str
+    revision_id: RevisionId | None = Field(description="The revision that promoting it made.")
+    version: int
+    created_at: Moment
+    updated_at: Moment
+
+
+class ScenarioQuery(PageQuery):
+    status: Annotated[list[Literal["open", "promoted"]] | None, CommaSeparated] = Field(None, max_length=2)
+
+
+class ScenarioDiffShown(Shown):
+    """The roadmap as the scenario would have it, against the base as it is now."""
+
+    object: Literal["scenario_diff"]
+    livemode: bool
+    scenario_id: ScenarioId
+    digest: str = Field(description="Send it with promote, so that nothing but this result is promoted.")
+    revision: RevisionShown = Field(description="What promoting would give, as a dry run.")
+    cut_line: CutLine | None
+    base_cut_line: CutLine | None
+
+
+class Promote(Body):
+    digest: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$", min_length=64, max_length=64)] | None = Field(
+        None, description="Of the diff that you saw: another result is refused with 409."
+    )
+    reason: Line | None = None

@@ -20,7 +20,8 @@ async def test_from_signup_to_verified_webhooks(workspace: Workspace, receiver: 
     assert verified["type"] == "roadmap.reprioritized"
     assert verified["id"] == told.headers["webhook-id"]
     assert verified["data"]["moves"] == [
-        {"feature_id": features[title]["id"], "from": None, "to": rank} for rank, (title, _) in enumerate(order, 1)
+        {"feature_id": features[title]["id"], "from": None, "to": rank, "cause": "new"}
+        for rank, (title, _) in enumerate(order, 1)
     ]
 
     again = await made(workspace.live, "/v1/roadmap/reprioritize", {"framework": "rice"})
