@@ -481,7 +481,7 @@ class ReviewAnswered(ReviewShown):
 class ObservationCreate(Body):
     """What a success metric was found to be."""
 
-    metric_id: MetricCode
+    metric_id: MetricCode = Field(examples=["SC-001"])
     value: Amount
     observed_at: AwareDatetime | None = Field(None, description="Now unless given.")
     source: Line | None = None
