@@ -44,6 +44,7 @@ async def write_features(tx: Tx, request: Request, batch: FeatureBatch) -> Reply
 @router.put(
     "/features/external/{source}/{external_id:path}",
     **operation("upsert_feature", scope="features:write", returns=FeatureShown),
+    responses={201: {"model": FeatureShown, "description": "Created"}},
 )
 async def upsert_feature(
     tx: Tx, source: Slug, external_id: ExternalId, content: FeatureContent, precondition: IfMatch

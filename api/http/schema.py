@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     StringConstraints,
     model_validator,
 )
@@ -145,7 +146,10 @@ Slug = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Metadata = Annotated[dict[Annotated[str, StringConstraints(max_length=255)], Any], AfterValidator(_small)]
-Number = Annotated[Decimal, BeforeValidator(_number), AfterValidator(_finite)]
+# Shown as a JSON number: pydantic's own document of a Decimal says text.
+Number = Annotated[
+    Decimal, BeforeValidator(_number), AfterValidator(_finite), PlainSerializer(float, float, when_used="json")
+]
 CommaSeparated = BeforeValidator(_split)
 Version = Annotated[int, Field(ge=1, description="Goes up by one with each change; the ETag in quotes.")]
 Time = Annotated[AwareDatetime, BeforeValidator(_text_of_time), AfterValidator(_storable_time)]

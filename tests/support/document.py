@@ -88,7 +88,6 @@ def strict_document() -> dict[str, Any]:
         for node in _nodes(schema):
             if isinstance(node.get("properties"), dict) and "object" in _types(node):
                 node["additionalProperties"] = False
-                node["required"] = sorted(node["properties"])
     return strict
 
 
