@@ -1,7 +1,9 @@
 """The `roadbed` command."""
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -108,8 +110,116 @@ def verify() -> None:
     raise typer.Exit(0 if all(chain.told["intact"] for chain in chains) else 1)
 
 
+UrlOption = Annotated[str | None, typer.Option("--url", help="The service; else ROADBED_URL, else run.json of ./run.")]
+KeyOption = Annotated[str | None, typer.Option("--key", help="An API key; else ROADBED_KEY, else that of run.json.")]
+TypesOption = Annotated[list[str] | None, typer.Option("--type", help="An event type or a family like decision.*.")]
+AfterOption = Annotated[str, typer.Option("--from", help="now, start, or the id of the last event that you have.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+@app.command()
+def listen(
+    forward_to: Annotated[str, typer.Option("--forward-to", help="Where, like http://localhost:3000/hook.")],
+    types: TypesOption = None,
+    after: AfterOption = "now",
+    secret: Annotated[str | None, typer.Option(help="Sign with this whsec_ or whsk_ secret.")] = None,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Forward each event to a local URL, signed, for as long as it runs."""
+    from api.commands.connect import find_remote  # noqa: PLC0415 - commands load only what they need
+    from api.commands.listen import listen as run  # noqa: PLC0415
+
+    with _sentences():
+        run(find_remote(url, key), forward_to, types or [], after, secret, as_json)
+
+
+@app.command()
+def tail(
+    types: TypesOption = None,
+    after: AfterOption = "now",
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Print events as they come."""
+    from api.commands.connect import find_remote  # noqa: PLC0415
+    from api.commands.tail import tail as run  # noqa: PLC0415
+
+    with _sentences():
+        run(find_remote(url, key), types or [], after, as_json)
+
+
+@app.command()
+def trigger(
+    event_type: Annotated[str, typer.Argument(help="A type of the catalogue, like decision.recorded.")],
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Send an event type's example to the endpoints that want it."""
+    from api.commands.connect import find_remote  # noqa: PLC0415
+    from api.commands.replay import trigger as run  # noqa: PLC0415
+
+    with _sentences():
+        run(find_remote(url, key), event_type, as_json)
+
+
+@app.command()
+def replay(
+    endpoint_id: Annotated[str, typer.Argument(help="The endpoint, ep_….")],
+    since: Annotated[str, typer.Option(help="RFC 3339, or how long ago: 30m, 2h, 7d.")],
+    until: Annotated[str | None, typer.Option(help="The same; now unless given.")] = None,
+    types: TypesOption = None,
+    only_missing: Annotated[bool, typer.Option("--only-missing", help="Only what it has no delivery of.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    rate: Annotated[int | None, typer.Option(min=1, max=10_000, help="At most so many a second.")] = None,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Send an endpoint the events of a time again, and show how far it is."""
+    from api.commands.connect import find_remote  # noqa: PLC0415
+    from api.commands.replay import moment  # noqa: PLC0415
+    from api.commands.replay import replay as run  # noqa: PLC0415
+
+    with _sentences():
+        wanted = {
+            "since": moment(since),
+            "until": None if until is None else moment(until),
+            "types": types or None,
+            "only_missing": only_missing,
+            "dry_run": dry_run,
+            "rate_per_s": rate,
+        }
+        run(find_remote(url, key), endpoint_id, wanted, as_json)
+
+
+@app.command()
+def conformance(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+    """Check what we sign and send against each clause of Standard Webhooks 1.0.0."""
+    from api.commands.conformance import report  # noqa: PLC0415
+
+    raise typer.Exit(report(as_json))
+
+
 def main() -> None:
     app()
+
+
+@contextlib.contextmanager
+def _sentences() -> Iterator[None]:
+    """What cannot be is told in a sentence, with exit 1; Ctrl-C ends quietly."""
+    from api.commands.connect import CannotGoOn  # noqa: PLC0415
+
+    try:
+        yield
+    except CannotGoOn as error:
+        typer.echo(f"roadbed: {error}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 def _settings() -> Settings:
