@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -228,3 +229,10 @@ METHODS = ("get", "put", "post", "patch", "delete")
 
 def _source(name: str) -> str:
     return Path(FOLDER / f"{name}.md").read_text()
+
+
+def test_the_architecture_page_has_the_layers_of_the_contract() -> None:
+    contract = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    layers = [line.replace("api.", "").replace(" | ", " · ") for line in contract["layers"]]
+
+    assert "\n".join(layers) in _source("architecture"), "the layers in docs/architecture.md are not those of pyproject"
