@@ -29,6 +29,7 @@ from api.http.etags import Precondition
 from api.http.representation import Columns, Representation
 from api.imports.formats import read
 from api.imports.models import Import
+from api.imports.prds import write_prds
 from api.imports.reading import Options, ReadDecision, ReadFeature, Reading
 from api.imports.schemas import ImportCreate, ImportShown
 from api.problems import Invalid, Problem, invalid_field
@@ -109,6 +110,8 @@ async def bring(tx: Transaction, caller: Caller, given: ImportCreate) -> str:
     tally = _Tally()
     await _write_features(tx, caller, reading, tally)
     await _write_decisions(tx, reading, tally)
+    for status in await write_prds(tx, reading):
+        tally.count(status)
     text: str = await tx.value(
         _INSERT,
         id=uuid7(),

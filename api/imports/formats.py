@@ -5,6 +5,7 @@ from typing import Any
 from api import json
 from api.imports.documents import decoded, guess_format, read_document
 from api.imports.own import is_own_csv, read_own_csv, read_own_json
+from api.imports.prds import prd_reader
 from api.imports.reading import Options, Reader, Reading
 from api.imports.spreadsheets import read_csv, read_markdown
 from api.imports.trackers import reader, tool_of_header, tool_of_json
@@ -16,6 +17,9 @@ READERS: dict[str, Reader] = {
     "jira": reader("jira"),
     "linear": reader("linear"),
     "github": reader("github"),
+    "prd": prd_reader("prd"),
+    "speckit": prd_reader("speckit"),
+    "taskmaster": prd_reader("taskmaster"),
 }
 # Formats that say how a document is written and not who wrote it: its shape does.
 _BY_SHAPE = ("csv", "markdown", "json")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from api.imports.documents import Skipped
 from api.imports.tables import Discrepancy
@@ -72,12 +72,21 @@ class ReadDecision:
 
 
 @dataclass(slots=True)
+class ReadPrd:
+    """A document that is a PRD as a whole. It is read where it is written, since what is known of it matters there."""
+
+    text: str
+    format: Literal["prd", "speckit", "taskmaster"]
+
+
+@dataclass(slots=True)
 class Reading:
     """Everything that a document says. Another kind of thing is another list here, and a step in `bring`."""
 
     source: str
     features: list[ReadFeature] = field(default_factory=list)
     decisions: list[ReadDecision] = field(default_factory=list)
+    prds: list[ReadPrd] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     discrepancies: list[Discrepancy] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

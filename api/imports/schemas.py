@@ -10,7 +10,7 @@ from api.decisions.schemas import DecisionId
 from api.http.schema import Body, Moment, Number, Shown, Slug, Title
 
 ImportId = Annotated[UUID, WireId("imp")]
-Format = Literal["csv", "markdown", "json", "jira", "linear", "github"]
+Format = Literal["csv", "markdown", "json", "jira", "linear", "github", "prd", "speckit", "taskmaster"]
 Header = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
@@ -103,7 +103,7 @@ class ImportShown(Shown):
     livemode: bool
     format: str = Field(description="As it was recognised.")
     source: str
-    created: int = Field(description="Features and decisions that are new.")
+    created: int = Field(description="Features, decisions and PRDs that are new.")
     updated: int
     unchanged: int
     skipped: list[SkippedShown] = Field(max_length=2_000)

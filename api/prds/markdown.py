@@ -128,11 +128,12 @@ def read(text: str) -> Reading:
     if not any(part == "user_stories" for part, _, _ in found):
         found = [(_loose_stories(part, lines), number, lines) for part, number, lines in found]
     taken: set[str] = set()
-    for heading_part, number, lines in found:
-        part, raw = heading_part, "".join(lines)
+    for part, number, lines in found:
+        raw = "".join(lines)
         if part in taken or (part == "requirements" and taken & {"functional", "non_functional"}):
             reading.skip(number, "This section stands twice; the second is kept as it is.")
-            part = None
+            reading.segments.append(Segment(None, number, raw))
+            continue
         if part is None:
             if raw.strip():
                 reading.skip(number, "This is no section of the template; it is kept as it is.")

@@ -55,6 +55,7 @@ OWN = ("title", "approvals_required", "feature_ids", "decision_ids")
 _WRITTEN = (*OWN, "status", "sections", "content_version", "counters")
 _INSERT = PRD.insert("id", *_WRITTEN, "source")
 LOCK = PRD.lock(*_WRITTEN)
+LOCKED = select(PRD.table.c.version, PRD.table.c.id, PRD.table.c.source, *(PRD.table.c[name] for name in _WRITTEN))
 _UPDATE = PRD.update(*_WRITTEN)
 _KEEP_VERSION = Prepared(
     insert_owned(PrdVersion.__table__, "id", "prd_id", "number", "title", "status", "sections", "changed")
@@ -273,6 +274,11 @@ def _says(requirement: dict[str, Any]) -> bool:
     return all(requirement[name] == read.get(name) for name in TARGET)
 
 
+async def has_decisions(tx: Transaction, ids: list[UUID]) -> bool:
+    """Whether all of these decisions are here."""
+    return bool(await tx.value(_COUNTS["decision_ids"], ids=ids) == len(ids))
+
+
 async def _check_links(
     tx: Transaction, own: dict[str, Any], sections: dict[str, Any], changed: set[str] | None = None
 ) -> None:
@@ -288,7 +294,7 @@ async def _check_links(
     bought = sections["build_vs_buy"] or {}
     if bought.get("decision_id") and (changed is None or "build_vs_buy" in changed):
         decision = PrdCreate.model_validate({"title": "-", "decision_ids": [bought["decision_id"]]}).decision_ids
-        if not await tx.value(_COUNTS["decision_ids"], ids=decision):
+        if not await has_decisions(tx, decision):
             raise invalid_field("/build_vs_buy/decision_id", "is no decision here", "unknown_decision")
 
 
