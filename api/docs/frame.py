@@ -18,6 +18,7 @@ GUIDES = (
     "keys-and-tenants",
     "self-hosting",
     "guide-arithmetic",
+    "guide-coverage",
     "architecture",
 )
 
