@@ -63,8 +63,20 @@ SELECT max(id::text)::uuid FROM old"""
 )
 
 
+# Long work that ended so many days ago. There are few: one statement takes them all, up to its limit.
+_OLD_OPERATIONS = Prepared(
+    text(
+        """
+DELETE FROM operations WHERE (workspace_id, livemode, id) IN (
+    SELECT workspace_id, livemode, id FROM operations
+    WHERE finished_at < now() - CAST(:keep_days AS integer) * interval '1 day' LIMIT :step
+)"""
+    )
+)
+
+
 async def prune(context: dict[Any, Any]) -> None:
-    """Hourly: replies that were kept for idempotency keys, and the delivery log beyond its days."""
+    """Hourly: replies that were kept for idempotency keys, ended operations, and the delivery log beyond its days."""
     stores: Stores = context["stores"]
     await forget(stores)
 
@@ -76,6 +88,7 @@ async def forget(stores: Stores) -> None:
         await tx.run(expired(stores.settings.idempotency_hours))
         await tx.commit()
     async with stores.transaction() as tx:
+        await tx.run(_OLD_OPERATIONS, keep_days=keep_days, step=STEP)
         dropped = await tx.value(_ROTATE_ATTEMPTS, keep_days=keep_days, ahead_days=AHEAD_DAYS)
         await tx.commit()
     await _in_steps(stores, _OLD_DELIVERIES, keep_days=keep_days, step=STEP, kept=KEPT_OF_EACH_ENDPOINT)

@@ -20,6 +20,7 @@ from tests.support.operating import operating, until
 from tests.support.receiver import Receiver
 from tests.support.workspace import Workspace
 from workers.deliver import Courier
+from workers.prune import forget
 
 
 async def _count_to(tx: Transaction, work: Work) -> Moved:
@@ -187,3 +188,18 @@ async def test_a_workspace_has_at_most_fifty_unfinished_operations(workspace: Wo
         await begin(stores, workspace, COUNT, to=1)
     with pytest.raises(Conflict, match="50 operations are unfinished"):
         await begin(stores, workspace, COUNT, to=1)
+
+
+async def test_ended_operations_are_forgotten_after_their_days(
+    workspace: Workspace, stores: Stores, settings: Settings, owner: asyncpg.Connection
+) -> None:
+    old, fresh, paused = [await begin(stores, workspace, COUNT, to=1) for _ in range(3)]
+    for ended in (old, fresh):
+        await workspace.live.post(f"/v1/operations/{ended}/cancel")
+    await owner.execute(
+        "UPDATE operations SET finished_at = now() - interval '31 days' WHERE id = $1", parse_id("op", old)
+    )
+    async with open_stores(settings, role=WORKER_ROLE) as worker_stores:
+        await forget(worker_stores)
+    left = (await workspace.live.get("/v1/operations")).json()["data"]
+    assert {row["id"] for row in left} == {fresh, paused}
