@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import CheckConstraint, Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -74,7 +74,7 @@ async def test_every_check_of_the_models_stands_in_the_database(owner: asyncpg.C
         rows = await owner.fetch(
             "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = $1::regclass", table.name
         )
-        named = {str(one.name) for one in table.constraints if one.__visit_name__ == "check_constraint"}
+        named = {str(one.name) for one in table.constraints if isinstance(one, CheckConstraint)}
         assert {row["conname"] for row in rows} == named, table.name
 
 
