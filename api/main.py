@@ -12,6 +12,7 @@ from api import health, openapi
 from api.accounts import routes as accounts
 from api.accounts.auth import Keyring
 from api.browse import routes as browse
+from api.debts import routes as debts
 from api.decisions import routes as decisions
 from api.docs import routes as docs
 from api.features import routes as features
@@ -22,12 +23,15 @@ from api.http.telemetry import Telemetry
 from api.imports import routes as imports
 from api.inbox import routes as inbox
 from api.operations import routes as operations
+from api.plans import routes as plans
 from api.prds import routes as prds
 from api.problems import Problem
 from api.roadmap import routes as roadmap
 from api.scores import routes as scores
 from api.settings import Settings
+from api.spikes import routes as spikes
 from api.stores import Stores
+from api.syncs import routes as syncs
 from api.usage import routes as usage
 from api.usage.gate import Gate
 from api.webhooks import feed_routes as feed
@@ -47,6 +51,10 @@ SLICES = (
     roadmap.router,
     decisions.router,
     prds.router,
+    debts.router,
+    spikes.router,
+    syncs.router,
+    plans.router,
     webhooks.open_router,
     webhooks.router,
     feed.router,

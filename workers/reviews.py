@@ -3,10 +3,11 @@
 from typing import Any
 
 from api.decisions.observe import raise_due_reviews
+from api.spikes.work import tell_overruns
 from api.stores import Stores
 
 MOST_ROUNDS = 50
-_ROUNDS = (raise_due_reviews,)
+_ROUNDS = (raise_due_reviews, tell_overruns)
 
 
 async def review(context: dict[Any, Any]) -> None:

@@ -70,7 +70,7 @@ class Option(Body):
     )
 
 
-class Criterion(Body):
+class DecisionCriterion(Body):
     """Something that options are rated on. Weights that do not sum to 1 are normalised, and the analysis says so."""
 
     key: ItemKey = Field(examples=["time_to_market"])
@@ -166,7 +166,7 @@ class DecisionCreate(Body):
     kind: Kind
     context: Prose | None = None
     options: list[Option] = Field(min_length=1, max_length=MOST_OPTIONS)
-    criteria: list[Criterion] = Field(default_factory=list, max_length=50)
+    criteria: list[DecisionCriterion] = Field(default_factory=list, max_length=50)
     ratings: Ratings = Field(
         default_factory=dict,
         description="0 to 10, for each option and criterion.",
@@ -200,7 +200,7 @@ class DecisionPatch(Patch):
     kind: Kind | None = None
     context: Prose | None = None
     options: list[Option] | None = Field(None, min_length=1, max_length=MOST_OPTIONS)
-    criteria: list[Criterion] | None = Field(None, max_length=50)
+    criteria: list[DecisionCriterion] | None = Field(None, max_length=50)
     ratings: dict[ItemKey, dict[ItemKey, Number | None] | None] | None = None
     fixed: list[Side] | None = Field(None, max_length=3)
     assumptions: list[Assumption] | None = Field(None, max_length=50)
@@ -378,7 +378,7 @@ class DecisionShown(Shown):
     kind: Kind
     context: str | None
     options: list[Option]
-    criteria: list[Criterion]
+    criteria: list[DecisionCriterion]
     ratings: dict[str, Any]
     missing_ratings: list[str] = Field(description="Cells that are not rated yet, as pointers into the decision.")
     analysis: Analysis | None = Field(description="Null while there are no criteria, or cells are missing.")
