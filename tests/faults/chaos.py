@@ -58,10 +58,10 @@ class Chaos:
         self.toll = Toll()
 
     def run(self, kills: int, seconds: float) -> Toll:
-        """Until so many kills are done and so much time has passed."""
+        """Until so many kills are done, so much time has passed and each kind was had, however slow the machine."""
         began = time.monotonic()
         for kind in self._kinds():
-            if self.toll.kills >= kills and time.monotonic() - began >= seconds:
+            if len(self.toll.faults) == len(KINDS) and self.toll.kills >= kills and time.monotonic() - began >= seconds:
                 break
             self._inflict(kind)
             time.sleep(self._random.uniform(0.2, LONGEST_QUIET_S))
