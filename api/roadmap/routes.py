@@ -17,6 +17,7 @@ from api.http.representation import Representation
 from api.http.route import Tx, operation
 from api.roadmap.decide import ITEM, OVERRIDE, clear_override, override, place, take_off
 from api.roadmap.models import RoadmapView
+from api.roadmap.plan import planned
 from api.roadmap.policy import policy, write_policy
 from api.roadmap.publish import VIEW_BY_ID, publish
 from api.roadmap.read import REVISION_BY_ID, REVISIONS, actual_allocation, current, diff, ranking_page
@@ -31,6 +32,8 @@ from api.roadmap.schemas import (
     ItemWrite,
     OverrideShown,
     OverrideWrite,
+    PlanRequest,
+    PlanShown,
     PolicyShown,
     PolicyWrite,
     Ranked,
@@ -40,11 +43,14 @@ from api.roadmap.schemas import (
     RevisionShown,
     RevisionSummary,
     RoadmapShown,
+    Simulate,
+    SimulationShown,
     ViewCreate,
     ViewId,
     ViewShown,
     ViewSummary,
 )
+from api.roadmap.simulate import simulated
 
 _OVERRIDES = Listing(OVERRIDE)
 _ITEMS = Listing(ITEM, filters=("horizon", "team"))
@@ -95,6 +101,21 @@ async def list_ranking(tx: Tx, request: Request, id: RevisionId, query: Annotate
 async def get_diff(tx: Tx, id: RevisionId, query: Annotated[DiffQuery, Query()]) -> Reply:
     """The moves to this revision from an earlier one, the one before it unless `against` names another."""
     return computed(await diff(tx, id, query.against))
+
+
+@router.post("/roadmap/simulate", **operation("simulate_roadmap", scope="roadmap:read", returns=SimulationShown))
+async def post_simulate(tx: Tx, wanted: Simulate | None = None) -> Reply:
+    """What doubt does to the ranking: P5, P50 and P95, the probability of each rank, and where a spike pays.
+
+    Seeded by a hash of the inputs: the same answer every time. Nothing is kept.
+    """
+    return computed(await simulated(tx, wanted or Simulate()))
+
+
+@router.post("/roadmap/plan", **operation("plan_roadmap", scope="roadmap:read", returns=PlanShown))
+async def post_plan(tx: Tx, wanted: PlanRequest) -> Reply:
+    """What fits into the capacity: by rank, and at best under shares, dependencies and fixed items. Nothing is kept."""
+    return computed(await planned(tx, wanted))
 
 
 @router.get("/roadmap/allocation", **operation("get_allocation", scope="roadmap:read", returns=AllocationShown))

@@ -393,3 +393,158 @@ class Promote(Body):
         None, description="Of the diff that you saw: another result is refused with 409."
     )
     reason: Line | None = None
+
+
+class Simulate(Ranker):
+    """What to simulate. Ranges in the inputs are drawn from; inputs that are single numbers are sure."""
+
+    draws: int = Field(10_000, ge=100, le=100_000)
+    ranks: int = Field(10, ge=1, le=20, description="How many ranks get a probability each.")
+    most: int = Field(100, ge=1, le=MOST_SHOWN, description="How many features are answered, by rank.")
+    confidence: Literal["factor", "spread"] = Field(
+        "factor",
+        description="RICE: multiply by confidence, or let it be the spread of the other inputs. Never both.",
+    )
+    cut_line: int | None = Field(None, ge=0, le=10**6, description="The last rank above the line.")
+    capacity_months: Number | None = Field(
+        None, ge=0, le=10**6, description="Where the line is, in person-months; the policy's when left out."
+    )
+    spike_months: Number = Field(default=Decimal("0.25"), ge=0, le=100, description="What a spike costs.")
+
+
+class RankProbability(Shown):
+    rank: int
+    probability: float
+
+
+class SwingShown(Shown):
+    """The rank that this input alone would give at its P10 and its P90."""
+
+    input: str
+    rank_at_p10: int
+    rank_at_p90: int
+
+
+class SpikeShown(Shown):
+    """Whether finding out pays: what one expects to lose by deciding now, against the spike's cost."""
+
+    input: str = Field(description="Whose doubt moves the rank most.")
+    wrong_side: float = Field(description="Probability that the feature belongs on the other side of the line.")
+    expected_loss_months: float
+    cost_months: float
+    pays: bool
+
+
+class SimulatedFeature(Shown):
+    feature_id: FeatureId
+    title: str
+    rank: int
+    value: float
+    mean: float | None
+    p5: float | None
+    p50: float | None
+    p95: float | None
+    rank_probabilities: list[RankProbability] = Field(max_length=20)
+    above_next: float | None = Field(description="Probability of scoring above the feature ranked next.")
+    above_cut_line: float | None
+    swings: list[SwingShown] = Field(max_length=50)
+    spike: SpikeShown | None = Field(description="Null without a line, or where no input is in doubt.")
+
+
+class SimulationShown(Shown):
+    object: Literal["simulation"]
+    livemode: bool
+    framework: Framework
+    series: str
+    draws: int
+    seed: str = Field(description="A hash of all inputs: the same inputs give the same answer.")
+    confidence: Literal["factor", "spread"]
+    cut_line: int | None
+    features_total: int
+    features: list[SimulatedFeature] = Field(max_length=MOST_SHOWN)
+
+
+class TeamCapacity(Body):
+    team: Team
+    capacity_months: Number = Field(ge=0, le=10**6)
+
+
+class PeriodCapacity(Body):
+    """A period, and what can be built in it: by everybody together, or by team."""
+
+    key: Team = Field(examples=["2027-q1"])
+    capacity_months: Number | None = Field(None, ge=0, le=10**6)
+    teams: list[TeamCapacity] | None = Field(None, min_length=1, max_length=50)
+
+    @model_validator(mode="after")
+    def _has_one_capacity(self) -> Self:
+        if (self.capacity_months is None) == (self.teams is None):
+            raise PydanticCustomError("invalid", "a period has capacity_months or teams, one of the two")
+        return self
+
+
+class BucketShare(Body):
+    bucket: Bucket
+    minimum: Number = Field(default=Decimal(0), ge=0, le=1)
+    maximum: Number = Field(default=Decimal(1), ge=0, le=1)
+
+
+class PlanRequest(Ranker):
+    """What there is to build with. Features that no score tells the effort of are left out, and named."""
+
+    capacity: Number | None = Field(None, ge=0, le=10**6, description="Person-months; the policy's when left out.")
+    periods: list[PeriodCapacity] | None = Field(None, min_length=1, max_length=12, description="Instead of capacity.")
+    shares: list[BucketShare] = Field(default_factory=list, max_length=3)
+    fixed_in: list[FeatureId] = Field(default_factory=list, max_length=500)
+    fixed_out: list[FeatureId] = Field(default_factory=list, max_length=500)
+    default_team: Team = Field("all", description="Whose capacity features without a team take.")
+
+
+class PlannedItem(Shown):
+    feature_id: FeatureId
+    title: str
+    rank: int
+    bucket: Bucket
+    team: str
+    value: float
+    worth: float = Field(description="What a plan adds up: the score times its effort where it is a ratio.")
+    effort_months: float
+    greedy: Literal["taken", "needed_above", "fixed_in", "fixed_out", "needs_what_is_out", "does_not_fit"]
+    greedy_period: str | None
+    optimum_period: str | None
+
+
+class ChosenShown(Shown):
+    features: int
+    worth: float
+    effort_months: float
+    shares_met: bool
+
+
+class RelaxShown(Shown):
+    constraint: Literal["capacity", "shares", "dependencies", "fixed"]
+    message: str
+
+
+class LeftOut(Shown):
+    feature_id: FeatureId
+    reason: Literal["effort_unknown", "needs_what_is_not_planned"]
+
+
+class PlanShown(Shown):
+    object: Literal["roadmap_plan"]
+    livemode: bool
+    framework: Framework
+    series: str
+    status: Literal["optimal", "feasible", "infeasible", "unknown"] = Field(
+        description="feasible: the time ran out before the best was proven."
+    )
+    capacity_months: float
+    cut_line: int = Field(description="The last rank before the first feature that does not fit.")
+    greedy: ChosenShown
+    optimum: ChosenShown | None
+    gap: float | None = Field(description="Worth that the optimum has more than the greedy plan.")
+    gap_share: float | None
+    relax: list[RelaxShown] = Field(max_length=1000, description="Where no plan keeps the rules: what to give up.")
+    items: list[PlannedItem] = Field(max_length=500)
+    left_out: list[LeftOut] = Field(max_length=1000)
