@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from api import health, openapi
 from api.accounts import routes as accounts
 from api.accounts.auth import Keyring
+from api.audit import routes as audit
 from api.browse import routes as browse
 from api.debts import routes as debts
 from api.decisions import routes as decisions
@@ -63,6 +64,7 @@ SLICES = (
     inbox.router,
     operations.router,
     usage.router,
+    audit.router,
 )
 
 

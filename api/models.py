@@ -1,6 +1,7 @@
 """Every table, imported for the migrations and the tests that compare them with the models."""
 
 from api.accounts import models as accounts
+from api.audit import models as audit
 from api.debts import models as debts
 from api.decisions import models as decisions
 from api.features import models as features
@@ -21,6 +22,7 @@ from api.webhooks import models as webhooks
 
 __all__ = [
     "accounts",
+    "audit",
     "debts",
     "decisions",
     "event_columns",

@@ -76,17 +76,19 @@ class Scope:
     """For whom a transaction speaks. Row-level security reads it from the transaction's settings.
 
     With a workspace: that workspace and mode. With a key digest: the one key row that has it. When metering: the
-    counters of all workspaces. With none of them: nothing.
+    counters of all workspaces. With none of them: nothing. `key_id` and `request_id` go into the audit log.
     """
 
     workspace_id: UUID | None = None
     livemode: bool | None = None
     key_digest: bytes | None = None
     metering: bool = False
+    key_id: UUID | None = None
+    request_id: str = ""
 
     @cached_property
     def begin_sql(self) -> str:
-        """One round trip that begins and says who asks. Every value is hex, a UUID or a boolean: nothing to escape."""
+        """One round trip that begins and says who asks. Every value is hex, an id or a boolean: nothing to escape."""
         return f"BEGIN; {self.set_sql}"
 
     @cached_property
@@ -97,6 +99,8 @@ class Scope:
             "roadbed.livemode": "" if self.livemode is None else str(self.livemode).lower(),
             "roadbed.key_digest": (self.key_digest or b"").hex(),
             "roadbed.metering": "on" if self.metering else "",
+            "roadbed.key_id": str(self.key_id or ""),
+            "roadbed.request_id": self.request_id,
         }
         return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
 

@@ -1,7 +1,7 @@
 """Who is calling: from the Authorization header to a Caller, at the edge."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Protocol
 from uuid import UUID
@@ -97,7 +97,9 @@ class WorkspaceRoute(Route):
         needed = self.scope_needed
         if needed is None or needed not in caller.scopes:
             raise _insufficient(needed)
-        return caller.scope
+        if request.method == "GET":
+            return caller.scope
+        return replace(caller.scope, key_id=caller.key_id, request_id=request.state.request_id)
 
 
 async def _caller(request: Request) -> Caller:

@@ -29,6 +29,7 @@ Scope = Literal[
     "operations:read",
     "operations:write",
     "usage:read",
+    "audit:read",
     "keys:admin",
 ]
 EVERY_SCOPE: tuple[str, ...] = get_args(Scope)
