@@ -16,7 +16,6 @@ from api.scores import models as scores
 from api.search import models as search
 from api.spikes import models as spikes
 from api.syncs import models as syncs
-from api.webhooks import event_columns
 from api.usage import models as usage
 from api.webhooks import models as webhooks
 
@@ -25,7 +24,6 @@ __all__ = [
     "audit",
     "debts",
     "decisions",
-    "event_columns",
     "features",
     "idempotency",
     "imports",

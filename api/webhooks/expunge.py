@@ -10,17 +10,15 @@ from api.accounts.tenancy import one, owned
 from api.db import wire_id
 from api.problems import Conflict
 from api.stores import Prepared, Transaction
-from api.webhooks.event_columns import EVENTS
 from api.webhooks.log import EVENT
+from api.webhooks.models import Event
 from api.webhooks.replay import LOCK_EXPUNGE, SHARE_EXPUNGE
 
-_READ = Prepared(
-    select(EVENT.text(), EVENTS.c.body, EVENTS.c.expunged_at).where(owned(EVENTS), EVENTS.c.id == bindparam("id"))
-)
+_READ = Prepared(select(EVENT.text(), Event.body, Event.expunged_at).where(owned(Event), Event.id == bindparam("id")))
 _EXPUNGE = Prepared(
-    update(EVENTS)
+    update(Event)
     .values(body=bindparam("marked"), expunged_at=func.now())
-    .where(owned(EVENTS), EVENTS.c.id == bindparam("id"))
+    .where(owned(Event), Event.id == bindparam("id"))
     .returning(EVENT.text())
 )
 # What waits to be sent never will be. The claim goes too, so that an attempt under way has nothing to write back to.
@@ -32,7 +30,7 @@ _STOP = Prepared(
     )
 )
 _EXPUNGED = Prepared(
-    select(literal_column("1")).where(owned(EVENTS), EVENTS.c.id == bindparam("id"), EVENTS.c.expunged_at.is_not(None))
+    select(literal_column("1")).where(owned(Event), Event.id == bindparam("id"), Event.expunged_at.is_not(None))
 )
 
 

@@ -20,8 +20,8 @@ from api.http.pagination import Cursors
 from api.problems import Invalid, Pointer, Unavailable
 from api.settings import Settings
 from api.stores import APP_ROLE, Prepared, Scope, Stores
-from api.webhooks.event_columns import EVENTS, HORIZON
 from api.webhooks.log import EVENT
+from api.webhooks.models import Event
 
 CHANNEL = "roadbed_events"
 MOST_FOLLOWERS = 2000
@@ -32,24 +32,26 @@ LOOK_ANYWAY_S = 5.0
 FIRST_PAUSE_S = 0.01
 LONGEST_PAUSE_S = 0.5
 
-_BEYOND = func.row(EVENTS.c.xid, EVENTS.c.id) > func.row(
+# Every transaction below it has ended, and what it wrote is seen.
+HORIZON = func.pg_snapshot_xmin(func.pg_current_snapshot()).cast(Text).cast(BigInteger)
+_BEYOND = func.row(Event.xid, Event.id) > func.row(
     bindparam("after_xid", type_=BigInteger), bindparam("after_id", type_=Uuid)
 )
 _types = bindparam("types", type_=ARRAY(Text))
 _LOOK = Prepared(
     select(
-        EVENTS.c.xid,
-        EVENTS.c.id,
-        EVENTS.c.type,
-        case((or_(_types.is_(None), EVENTS.c.type == func.any(_types)), EVENT.json())).label("json"),
+        Event.xid,
+        Event.id,
+        Event.type,
+        case((or_(_types.is_(None), Event.type == func.any(_types)), EVENT.json())).label("json"),
     )
-    .where(owned(EVENTS), _BEYOND, EVENTS.c.xid < HORIZON)
-    .order_by(EVENTS.c.xid, EVENTS.c.id)
+    .where(owned(Event), _BEYOND, Event.xid < HORIZON)
+    .order_by(Event.xid, Event.id)
     .limit(bindparam("most"))
 )
-_UNSETTLED = Prepared(select(select(EVENTS.c.id).where(owned(EVENTS), _BEYOND).limit(1).exists()))
+_UNSETTLED = Prepared(select(select(Event.id).where(owned(Event), _BEYOND).limit(1).exists()))
 _NOW = Prepared(select(HORIZON - 1))
-_POSITION_OF = Prepared(select(EVENTS.c.xid, EVENTS.c.id).where(owned(EVENTS), EVENTS.c.id == bindparam("id")))
+_POSITION_OF = Prepared(select(Event.xid, Event.id).where(owned(Event), Event.id == bindparam("id")))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Integer, LargeBinary, Text, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, Integer, LargeBinary, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
@@ -105,15 +105,23 @@ class EndpointHealth(Tenant, Base):
 
 
 class Event(Tenant, Base):
-    """Something that happened, as the very bytes that are signed and sent. `trace_id`: the request's, 32 hex digits."""
+    """Something that happened, as the very bytes that are signed and sent. `trace_id`: the request's, 32 hex digits.
+
+    `xid` is the transaction that wrote it. Ids are made before the commit, so a reader by id would pass over an event
+    whose transaction ends late. Read by (xid, id), and only below the oldest transaction that still runs, nothing is
+    passed over: whoever commits later has a higher xid (docs/decisions/0010-event-feed.md).
+    """
 
     __tablename__ = "events"
+    __table_args__ = (Index("ix_events_feed", "workspace_id", "livemode", "xid", "id"),)
 
     id: Mapped[UUID] = identity("evt")
     type: Mapped[str]
     body: Mapped[str]
     trace_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    xid: Mapped[int] = mapped_column(BigInteger, server_default=text("(pg_current_xact_id()::text)::bigint"))
+    expunged_at: Mapped[datetime | None]
 
 
 class Delivery(Tenant, Base):
