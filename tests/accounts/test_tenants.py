@@ -12,7 +12,7 @@ from api.db import parse_id
 from api.stores import APP_ROLE, Scope
 from tests.support.document import Operation, operations
 from tests.support.problems import problem
-from tests.support.things import a_thing, body_of, missing_id
+from tests.support.things import QUERIES, a_thing, body_of, missing_id
 from tests.support.workspace import Workspace, sign_up
 
 WITH_ID = [one for one in operations() if one.prefix is not None and one.scope is not None]
@@ -33,7 +33,7 @@ async def test_another_workspaces_thing_or_another_modes_is_a_404(
 ) -> None:
     assert operation.prefix
     thing = await a_thing(workspace.live, operation.prefix)
-    path = f"/v1{operation.path}".replace("{id}", thing)
+    path = f"/v1{operation.path}".replace("{id}", thing) + QUERIES.get(operation.id, "")
     strangers = [other_workspace.live, other_workspace.test, workspace.test]
     for stranger in strangers:
         answer = await stranger.request(operation.method, path, json=body_of(operation))

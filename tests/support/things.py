@@ -36,8 +36,13 @@ BODIES: dict[str, Body] = {
     "update_endpoint": {"description": "Ours"},
     "create_key": {"name": "CI", "scopes": ["features:read"]},
     "observe_decision": {"metric": "Latency", "value": 1},
+    "create_scoring_model": {"key": "value_first", "title": "Value first", "kind": "base", "base": "rice"},
+    "publish_view": {"title": "Roadmap for customers"},
+    "add_story": {"text": "As a user, I see it in the dark."},
     "test_endpoint": {"event_type": "webhook.test"},
 }
+# What a GET cannot be asked without.
+QUERIES = {"diff_prd": "?from=1", "export_prd": "?format=markdown"}
 # The collections whose POST makes a thing with this id; found by the document for all others.
 MAKERS: dict[str, Callable[[httpx.AsyncClient], Awaitable[str]]] = {}
 
@@ -79,7 +84,7 @@ async def url_of(client: httpx.AsyncClient, operation: Operation) -> str:
             path = path.replace("{id}", await a_thing(client, operation.prefix))
         else:
             path = path.replace(f"{{{name}}}", "sample")
-    return path
+    return path + QUERIES.get(operation.id, "")
 
 
 def missing_id(prefix: str) -> str:
@@ -128,4 +133,9 @@ async def _operation(client: httpx.AsyncClient) -> str:
     return wire_id("op", operation_id)
 
 
-MAKERS |= {"score": _score, "rev": _revision, "evt": _event, "dlv": _delivery, "op": _operation}
+async def _view(client: httpx.AsyncClient) -> str:
+    await _revision(client)
+    return str((await made(client, "/v1/roadmap/views", BODIES["publish_view"] or {}))["id"])
+
+
+MAKERS |= {"view": _view, "score": _score, "rev": _revision, "evt": _event, "dlv": _delivery, "op": _operation}
