@@ -9,7 +9,7 @@ from api.accounts.auth import CallerOf, WorkspaceRoute
 from api.accounts.tenancy import one
 from api.db import wire_id
 from api.features.schemas import FeatureId
-from api.http.etags import IfMatch, not_modified
+from api.http.etags import IfMatch, fresh, not_modified
 from api.http.pagination import Listing, PageQuery
 from api.http.reply import Reply, computed, created, no_content
 from api.http.reply import one as reply_of_one
@@ -22,6 +22,7 @@ from api.roadmap.policy import policy, write_policy
 from api.roadmap.publish import VIEW_BY_ID, publish
 from api.roadmap.read import REVISION_BY_ID, REVISIONS, actual_allocation, current, diff, ranking_page
 from api.roadmap.reprioritize import reprioritize
+from api.roadmap.scenarios import SCENARIO, draft, drop, promote, scenario_diff
 from api.roadmap.schemas import (
     AllocationQuery,
     AllocationShown,
@@ -36,6 +37,7 @@ from api.roadmap.schemas import (
     PlanShown,
     PolicyShown,
     PolicyWrite,
+    Promote,
     Ranked,
     Reprioritize,
     RevisionId,
@@ -43,6 +45,14 @@ from api.roadmap.schemas import (
     RevisionShown,
     RevisionSummary,
     RoadmapShown,
+<<<<<<< HEAD
+    ScenarioCreate,
+    ScenarioDiffShown,
+    ScenarioId,
+    ScenarioQuery,
+    ScenarioShown,
+=======
+>>>>>>> 172863643ff669350f0e2fa80f3b437e979bab1f
     Simulate,
     SimulationShown,
     ViewCreate,
@@ -54,6 +64,7 @@ from api.roadmap.simulate import simulated
 
 _OVERRIDES = Listing(OVERRIDE)
 _ITEMS = Listing(ITEM, filters=("horizon", "team"))
+_SCENARIOS = Listing(SCENARIO.shape, filters=("status",))
 _VIEWS = Listing(Representation(ViewSummary, RoadmapView.__table__, "roadmap_view"))
 
 router = APIRouter(route_class=WorkspaceRoute, tags=["roadmap"])
@@ -197,3 +208,47 @@ async def list_views(tx: Tx, request: Request, query: Annotated[PageQuery, Query
 async def get_view(tx: Tx, id: ViewId) -> Reply:
     """One view, byte for byte as it was published."""
     return Reply((await one(tx, VIEW_BY_ID, id, "roadmap view", "view"))["json"])
+
+
+@router.post(
+    "/roadmap/scenarios", **operation("create_scenario", scope="roadmap:write", returns=ScenarioShown, status=201)
+)
+async def create_scenario(tx: Tx, caller: CallerOf, given: ScenarioCreate) -> Reply:
+    """Keep a what-if beside the roadmap: changed inputs, weights or capacity."""
+    scenario_id, text = await draft(tx, caller, given)
+    return created(text, f"/v1/roadmap/scenarios/{wire_id('scen', scenario_id)}", 1)
+
+
+@router.get("/roadmap/scenarios", **operation("list_scenarios", scope="roadmap:read", returns=ScenarioShown, many=True))
+async def list_scenarios(tx: Tx, request: Request, query: Annotated[ScenarioQuery, Query()]) -> Reply:
+    """Scenarios, newest first."""
+    return await _SCENARIOS.page(tx, request, query)
+
+
+@router.get("/roadmap/scenarios/{id}", **operation("get_scenario", scope="roadmap:read", returns=ScenarioShown))
+async def get_scenario(tx: Tx, request: Request, id: ScenarioId) -> Response:
+    """One scenario."""
+    return fresh(request, await SCENARIO.read(tx, id))
+
+
+@router.delete("/roadmap/scenarios/{id}", **operation("delete_scenario", scope="roadmap:write", status=204))
+async def delete_scenario(tx: Tx, id: ScenarioId, precondition: IfMatch) -> Response:
+    """Delete a scenario. What it promoted stays."""
+    await drop(tx, id, precondition)
+    return no_content()
+
+
+@router.get(
+    "/roadmap/scenarios/{id}/diff", **operation("diff_scenario", scope="roadmap:read", returns=ScenarioDiffShown)
+)
+async def get_scenario_diff(tx: Tx, caller: CallerOf, id: ScenarioId) -> Reply:
+    """The roadmap as the scenario would have it, against the base as it is now. Nothing is kept."""
+    return computed(await scenario_diff(tx, caller, id))
+
+
+@router.post(
+    "/roadmap/scenarios/{id}/promote", **operation("promote_scenario", scope="roadmap:write", returns=RevisionShown)
+)
+async def post_promote(tx: Tx, caller: CallerOf, id: ScenarioId, given: Promote | None = None) -> Reply:
+    """Make the scenario the roadmap, with the very ranking that its diff showed."""
+    return Reply(await promote(tx, caller, id, given or Promote()))
