@@ -10,6 +10,9 @@ from api.prds.measure import Measure, comparable, measures
 Row = Mapping[str, Any]
 Told = tuple[str, str, str]
 
+MOST_PHASES = 20
+MOST_SCOPES = 20
+
 RULES: dict[str, tuple[Literal["error", "warning", "note"], str]] = {
     "choice-not-in-stack": ("error", "The chosen option is not what the technology stack is made of."),
     "algorithm-conflict": ("error", "Two sections name techniques that exclude each other."),
@@ -136,7 +139,7 @@ def _phases(sections: Row) -> Iterator[Told]:
     phases = sections.get("release_phases") or []
     if len(phases) < 2:
         return
-    scopes = [[_stems(scope) for scope in phase.get("scope") or []] for phase in phases]
+    scopes = [[_stems(scope) for scope in (phase.get("scope") or [])[:MOST_SCOPES]] for phase in phases[:MOST_PHASES]]
     for place, requirement in _active(sections):
         if requirement.get("kind") != "functional" or requirement.get("phase"):
             continue

@@ -17,6 +17,7 @@ from api.prds.stories import story_parts
 
 Severity = Literal["error", "warning", "note"]
 MOST_FINDINGS = 500
+MOST_ITEMS = 500
 _COST = {"error": 10, "warning": 4, "note": 1}
 BUDGET = {"requirements": 40, "open_questions": 12, "user_stories": 20, "words": 5_000}
 
@@ -108,6 +109,8 @@ def lint(
     `off` or to another severity; findings whose fingerprint is in `baseline` are only counted.
     """
     report = Report()
+    # What is beyond is in the budget's finding; a document of ten thousand requirements may not stop the service.
+    sections = {name: value[:MOST_ITEMS] if isinstance(value, list) else value for name, value in sections.items()}
     found = [*_of_stories(sections)]
     if not fragment:
         found += [*_of_items(sections), *_of_the_whole(sections)]

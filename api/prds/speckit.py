@@ -53,7 +53,7 @@ def read(text: str) -> Reading:
     if len(text) > MOST_CHARS:
         reading.skip(0, f"A specification has at most {MOST_CHARS:,} characters. Nothing of this one was read.")
         return reading
-    for number, heading, body in _parts(re.sub(r"<!--.*?-->", _blank, text, flags=re.DOTALL)):
+    for number, heading, body in _parts(_uncommented(text)):
         story = _STORY.fullmatch(heading)
         plain = re.sub(r"\s*[*_]\(.*?\)[*_]", "", heading.lstrip("#").strip()).lower()
         if heading.startswith("# ") and reading.title is None:
@@ -181,9 +181,14 @@ def _read_questions(body: list[Line], reading: Reading) -> None:
             reading.sections.setdefault("open_questions", []).append(question)
 
 
-def _blank(match: re.Match[str]) -> str:
-    """As many lines, with nothing on them."""
-    return "\n" * match[0].count("\n")
+def _uncommented(text: str) -> str:
+    """Without comments, on as many lines. A comment that never ends is none, and is looked for once."""
+    kept: list[str] = []
+    place = 0
+    while (start := text.find("<!--", place)) >= 0 and (end := text.find("-->", start)) >= 0:
+        kept += [text[place:start], "\n" * text.count("\n", start, end)]
+        place = end + 3
+    return "".join([*kept, text[place:]])
 
 
 def _line(text: str) -> str:

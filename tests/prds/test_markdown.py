@@ -192,15 +192,20 @@ def test_no_bytes_break_a_reader(document: str, format: Any) -> None:
         "# A\n## User Stories\n" + "As a user, I " + "so so " * 60_000,
         "# A\n## Requirements\n" + "- " + "1,000 " * 60_000,
         "# A\n## User Stories\n" + "- Given a when b " * 20_000,
-        "# A\n" + "## Risks\n1. a\n" * 20_000,
+        "# A\n" + "## Risks\n1. a\n" * 10_000,
+        "# A\n## Functional\n" + "- sync\n" * 4_000 + "## Release Plan\n" + "- **P:** sync, search\n" * 4_000,
         "**" * 200_000,
         "|" * 400_000,
         "> " * 200_000,
+        "<!--" * 100_000,
         "x" * 600_000,
     ],
-    ids=["so", "numbers", "scenarios", "headings", "stars", "bars", "quotes", "too long"],
+    ids=["so", "numbers", "scenarios", "headings", "phases", "stars", "bars", "quotes", "comments", "too long"],
 )
 def test_hostile_documents_are_read(document: str) -> None:
+    """Each would take minutes if a reader looked at anything twice for each thing that it finds."""
     brought = understand(document, "prd")
+    understand(document, "speckit")
+    understand(document, "taskmaster")
     report = lint_reading(read(document))
     assert brought.skipped or report.findings
