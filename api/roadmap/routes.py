@@ -45,14 +45,11 @@ from api.roadmap.schemas import (
     RevisionShown,
     RevisionSummary,
     RoadmapShown,
-<<<<<<< HEAD
     ScenarioCreate,
     ScenarioDiffShown,
     ScenarioId,
     ScenarioQuery,
     ScenarioShown,
-=======
->>>>>>> 172863643ff669350f0e2fa80f3b437e979bab1f
     Simulate,
     SimulationShown,
     ViewCreate,
