@@ -91,14 +91,27 @@ def test_the_judge_finds_that(name: str) -> None:
     assert any(promise in line for line in findings.broken), findings.broken
 
 
-def test_a_repeat_is_explained_by_an_attempt_whose_answer_was_never_heard() -> None:
-    cut_off = {"finished_at": None, "status_code": None}
-    heard = {"finished_at": "2026-11-23T00:00:00Z", "status_code": 204}
-    evidence = replace(with_arrivals(arrival())(clean()), attempts={("evt_1", "/ada/0"): [heard, cut_off]})
+def attempt(number: int, began: int, ended: int | None, status: int | None = 204) -> dict[str, Any]:
+    """An attempt between two seconds of one minute."""
+    ended_at = None if ended is None else f"2026-11-23T00:00:{ended:02}.000000Z"
+    return {
+        "number": number, "started_at": f"2026-11-23T00:00:{began:02}.000000Z", "finished_at": ended_at,
+        "status_code": status if ended is not None else None,
+    }  # fmt: skip
 
-    findings = judge(evidence)
 
-    assert (findings.broken, findings.duplicates) == ([], 1)
+@pytest.mark.parametrize(
+    ("first", "excused"),
+    [(attempt(1, 0, None), True), (attempt(1, 0, 9), True), (attempt(1, 0, 2, None), True), (attempt(1, 0, 2), False)],
+    ids=["cut off", "its answer was written after the next had begun", "no answer", "answered in time"],
+)
+def test_a_repeat_needs_an_attempt_whose_answer_was_not_heard_in_time(first: dict[str, Any], excused: bool) -> None:
+    listed = {("evt_1", "/ada/0"): [attempt(2, 5, 6), first]}  # newest first, as the API lists them
+
+    findings = judge(replace(with_arrivals(arrival())(clean()), attempts=listed))
+
+    assert findings.duplicates == 1
+    assert (findings.broken == []) == excused
 
 
 def test_a_dead_letter_counts_as_told() -> None:
