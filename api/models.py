@@ -17,7 +17,6 @@ from api.search import models as search
 from api.spikes import models as spikes
 from api.syncs import models as syncs
 from api.usage import models as usage
-from api.webhooks import event_columns
 from api.webhooks import models as webhooks
 
 __all__ = [
