@@ -41,11 +41,11 @@ class BroughtIn:
     kept: list[str] = field(default_factory=list)
 
 
-async def bring_in(tx: Transaction, text: str, format: Format | None = None, *, dry_run: bool = False) -> BroughtIn:
+async def bring_in(tx: Transaction, text: str, format: Format | None = None) -> BroughtIn:
     """Make a decision of one record; the same text a second time changes nothing.
 
     An accepted record that names its chosen option is recorded, any other one becomes a draft. What it says to
-    supersede is linked where that is here. With `dry_run` nothing is written.
+    supersede is linked where that is here.
     """
     told = records.read(text, format)
     result = BroughtIn(kept=told.kept, skipped=[{"line": one.line, "reason": one.reason} for one in told.skipped])
@@ -61,9 +61,6 @@ async def bring_in(tx: Transaction, text: str, format: Format | None = None, *, 
         name = wire_id("dec", namesake["id"])
         reason = f"{aliases[0]} is {name} already, with another text: link a later decision to it instead"
         result.skipped.append({"line": 1, "reason": reason})
-        return result
-    if dry_run:
-        result.created.append("a decision")
         return result
     decision_id = await _make(tx, text, told, aliases, result)
     if decision_id is not None:

@@ -31,6 +31,7 @@ from api.imports.formats import read
 from api.imports.models import Import
 from api.imports.prds import write_prds
 from api.imports.reading import Options, ReadDecision, ReadFeature, Reading
+from api.imports.records import write_records
 from api.imports.schemas import ImportCreate, ImportShown
 from api.problems import Invalid, Problem, invalid_field
 from api.scores.models import LatestScore, Score
@@ -112,6 +113,9 @@ async def bring(tx: Transaction, caller: Caller, given: ImportCreate) -> str:
     await _write_decisions(tx, reading, tally)
     for status in await write_prds(tx, reading):
         tally.count(status)
+    for status, decision_id in await write_records(tx, reading):
+        tally.count(status)
+        tally.decision_ids.append(decision_id)
     text: str = await tx.value(
         _INSERT,
         id=uuid7(),

@@ -7,6 +7,7 @@ from api.imports.documents import decoded, guess_format, read_document
 from api.imports.own import is_own_csv, read_own_csv, read_own_json
 from api.imports.prds import prd_reader
 from api.imports.reading import Options, Reader, Reading
+from api.imports.records import record_reader
 from api.imports.spreadsheets import read_csv, read_markdown
 from api.imports.trackers import reader, tool_of_header, tool_of_json
 from api.problems import Invalid
@@ -20,6 +21,9 @@ READERS: dict[str, Reader] = {
     "prd": prd_reader("prd"),
     "speckit": prd_reader("speckit"),
     "taskmaster": prd_reader("taskmaster"),
+    "madr": record_reader("madr"),
+    "nygard": record_reader("nygard"),
+    "log4brains": record_reader("log4brains"),
 }
 # Formats that say how a document is written and not who wrote it: its shape does.
 _BY_SHAPE = ("csv", "markdown", "json")

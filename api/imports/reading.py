@@ -80,6 +80,14 @@ class ReadPrd:
 
 
 @dataclass(slots=True)
+class ReadRecord:
+    """A document that is one decision record. It is read where it is written."""
+
+    text: str
+    format: Literal["madr", "nygard", "log4brains"]
+
+
+@dataclass(slots=True)
 class Reading:
     """Everything that a document says. Another kind of thing is another list here, and a step in `bring`."""
 
@@ -87,6 +95,7 @@ class Reading:
     features: list[ReadFeature] = field(default_factory=list)
     decisions: list[ReadDecision] = field(default_factory=list)
     prds: list[ReadPrd] = field(default_factory=list)
+    records: list[ReadRecord] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     discrepancies: list[Discrepancy] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

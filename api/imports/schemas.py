@@ -10,7 +10,20 @@ from api.decisions.schemas import DecisionId
 from api.http.schema import Body, Moment, Number, Shown, Slug, Title
 
 ImportId = Annotated[UUID, WireId("imp")]
-Format = Literal["csv", "markdown", "json", "jira", "linear", "github", "prd", "speckit", "taskmaster"]
+Format = Literal[
+    "csv",
+    "markdown",
+    "json",
+    "jira",
+    "linear",
+    "github",
+    "prd",
+    "speckit",
+    "taskmaster",
+    "madr",
+    "nygard",
+    "log4brains",
+]
 Header = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 

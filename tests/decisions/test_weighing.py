@@ -237,3 +237,15 @@ async def test_what_cannot_be_weighed_is_refused_where_it_stands(
     answer = await workspace.live.post("/v1/decisions", json={"title": "x", "kind": "scope"} | body)
     assert answer.status_code == 400, answer.text
     assert pointer in [error["target"]["name"] for error in answer.json()["errors"]]
+
+
+async def test_lock_in_and_sla_stay_with_the_option(workspace: Workspace) -> None:
+    options = [{"key": "buy", "title": "Firebase", "cons": ["Lock-in"], "exit_cost": 100000, "sla": 99.95}]
+    decision = await draft(workspace, {"title": "x", "kind": "scope", "options": options})
+    shown = (await workspace.live.get(f"/v1/decisions/{decision['id']}")).json()["options"][0]
+    assert (shown["exit_cost"], shown["sla"], shown["cons"]) == (100000, 99.95, ["Lock-in"])
+    assert (
+        await workspace.live.post(
+            "/v1/decisions", json={"title": "x", "kind": "scope", "options": [options[0] | {"sla": 101}]}
+        )
+    ).status_code == 400
