@@ -1,5 +1,6 @@
 """PRDs over HTTP."""
 
+import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
@@ -93,7 +94,9 @@ async def list_prd_rules() -> Reply:
 async def lint_markdown(request: Request, wanted: LintMarkdown) -> Response:
     """Lint a PRD in Markdown, or a piece of one such as a single story. Nothing is stored."""
     severities, baseline = _options(wanted)
-    report = lint_reading(read(wanted.markdown), severities=severities, baseline=baseline)
+    # In a thread: a hostile document of the largest size takes seconds, and the others must not wait for it.
+    reading = await asyncio.to_thread(read, wanted.markdown)
+    report = await asyncio.to_thread(lint_reading, reading, severities=severities, baseline=baseline)
     return _report(request, report, "prd.md")
 
 
@@ -216,7 +219,7 @@ async def lint_prd(tx: Tx, request: Request, id: PrdId, wanted: LintOptions | No
     """Lint a PRD."""
     row = await document(tx, id)
     severities, baseline = _options(wanted or LintOptions())
-    report = lint(row["title"], row["sections"], severities=severities, baseline=baseline)
+    report = await asyncio.to_thread(lint, row["title"], row["sections"], severities=severities, baseline=baseline)
     return _report(request, report, f"prds/{wire_id('prd', id)}")
 
 
