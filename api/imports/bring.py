@@ -3,6 +3,7 @@
 A dry run does all of it and rolls back, so that it cannot differ from what the import does.
 """
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -107,7 +108,8 @@ class _Tally:
 async def bring(tx: Transaction, caller: Caller, given: ImportCreate) -> str:
     """The report as JSON text. Raises Invalid for base64 that is none; a document itself is never refused."""
     options = _options(given)
-    format, reading = read(_content(given), given.format, options)
+    # In a thread: reading a large document takes seconds, and the others must not wait for it.
+    format, reading = await asyncio.to_thread(read, _content(given), given.format, options)
     tally = _Tally()
     await _write_features(tx, caller, reading, tally)
     await _write_decisions(tx, reading, tally)
