@@ -23,6 +23,7 @@ from api.http.pagination import Cursors
 from api.http.telemetry import Telemetry
 from api.imports import routes as imports
 from api.inbox import routes as inbox
+from api.keys import routes as keys
 from api.operations import routes as operations
 from api.plans import routes as plans
 from api.prds import routes as prds
@@ -45,7 +46,8 @@ from api.webhooks.subscribe import target_policy
 
 SLICES = (
     accounts.open_router,
-    accounts.router,
+    keys.router,
+    keys.scanner,
     browse.router,
     features.router,
     scores.router,

@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     free_calls: int = Field(10_000, ge=1, description="calls a month of the free plan")
     growth_calls: int = Field(1_000_000, ge=1, description="calls a month of the growth plan")
 
+    github_scanning_keys: str = Field(
+        "",
+        max_length=20_000,
+        description="GitHub's public keys for secret scanning, as `api.github.com/meta/public_keys/secret_scanning` "
+        "answers them; empty refuses its posts",
+    )
     body_limit_bytes: int = Field(1_048_576, ge=1024, description="largest request body")
     body_timeout_s: float = Field(10.0, gt=0, description="a request must have arrived whole by then")
     key_cache_s: float = Field(
