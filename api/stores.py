@@ -289,6 +289,8 @@ def asyncpg_url(database_url: str) -> str:
 
 
 def _engine(settings: Settings, role: str) -> AsyncEngine:
+    # The worker's statements are few, and large enough that planning them again costs more than running them.
+    plans = {"plan_cache_mode": "force_generic_plan"} if role == WORKER_ROLE else {}
     return create_async_engine(
         asyncpg_url(settings.database_url),
         pool_size=settings.database_pool,
@@ -307,6 +309,7 @@ def _engine(settings: Settings, role: str) -> AsyncEngine:
                 "lock_timeout": str(settings.lock_timeout_ms),
                 "idle_in_transaction_session_timeout": "60000",
                 "jit": "off",
+                **plans,
             },
         },
     )

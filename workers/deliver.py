@@ -7,6 +7,7 @@ receiver never holds back the result of another.
 
 import asyncio
 import functools
+import json as text_json
 import random
 import time
 from collections import defaultdict
@@ -40,7 +41,7 @@ from api.webhooks.outbox import BELL_CHANNEL, emit, thin
 from api.webhooks.sealing import Sealer, SealingError
 from api.webhooks.subscribe import ENDPOINT, header_context
 from workers.lanes import Lanes
-from workers.metrics import ATTEMPTS, IN_FLIGHT, LATENCY
+from workers.metrics import IN_FLIGHT, LATENCY, ended_as
 from workers.sender import Outcome, Outgoing, Sender
 
 log = structlog.get_logger()
@@ -222,12 +223,15 @@ class Courier:
     async def _attempt(self, delivery: Claimed, give_back_at: float) -> Ended | None:
         """Send it when its lane has a place. None when that comes too late under this lease, or the lane is shut."""
         lane = self._lanes.of(delivery)
-        async with lane.gate:
+        await lane.enter()
+        try:
             if lane.shut or time.monotonic() + self._settings.delivery_timeout_s > give_back_at:
                 return None
             ended = await self._sent(delivery)
             if ended.answered is not None:
                 lane.learn(failed=ended.answered.failed, throttled=ended.answered.pause_s is not None)
+        finally:
+            lane.leave()
         self._free(delivery, ended.completed.latency_ms / 1000)
         return ended
 
@@ -252,7 +256,7 @@ class Courier:
     def _judged(self, delivery: Claimed, outcome: Outcome) -> Ended:
         """The delivery's next state, and what the endpoint's health learns of it."""
         verdict = judge(outcome)
-        ATTEMPTS.labels(verdict.reason or "delivered").inc()
+        ended_as(verdict.reason or "delivered").inc()
         LATENCY.observe(outcome.latency_ms / 1000)
         status, delay_s = "delivered", 0.0
         if verdict.result is Result.GONE:
@@ -267,7 +271,7 @@ class Courier:
             status_code=outcome.status_code,
             error=verdict.reason,
             latency_ms=round(outcome.latency_ms, 3),
-            response_headers=json.dump([[name, value] for name, value in outcome.response_headers.items()]),
+            response_headers=text_json.dumps(list(outcome.response_headers.items())),
             response_body=_storable(outcome.response_body),
         )
         pause_s = _pause_s(outcome) if verdict.result is Result.THROTTLED else None

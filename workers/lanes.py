@@ -6,6 +6,7 @@ through in about a second, so that a fast endpoint is served in large batches an
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -30,7 +31,8 @@ class Lane:
     def __init__(self, max_in_flight: int, rate_per_s: int | None) -> None:
         self.max_in_flight = max_in_flight
         self.rate_per_s = rate_per_s
-        self.gate = asyncio.Semaphore(max_in_flight)
+        self._running = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self.taken = 0
         self.latency_s: float | None = None
         self.shut = False
@@ -58,6 +60,29 @@ class Lane:
         if self.rate_per_s is None or (tokens := self._refilled()) >= 1:
             return None
         return (1 - tokens) / self.rate_per_s
+
+    async def enter(self) -> None:
+        """A place among the `max_in_flight`. A semaphore would do, and costs a look at every waiter each time."""
+        if self._running < self.max_in_flight and not self._waiting:
+            self._running += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Hand the place to the next who waits."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._running -= 1
 
     def take(self) -> None:
         self.taken += 1

@@ -1,6 +1,7 @@
 """What a worker tells Prometheus, on `ROADBED_WORKER_METRICS_PORT` where that is set."""
 
 import asyncio
+import functools
 
 from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import text
@@ -9,6 +10,7 @@ from api.problems import Problem
 from api.stores import Prepared, Stores
 
 COUNT_EVERY_S = 15
+MOST_RESULTS = 1000
 
 ATTEMPTS = Counter("roadbed_delivery_attempts_total", "Attempts that ended", ["result"])
 LATENCY = Histogram(
@@ -19,6 +21,13 @@ LATENCY = Histogram(
 IN_FLIGHT = Gauge("roadbed_deliveries_in_flight", "Deliveries that this worker has claimed and not yet sent")
 BACKLOG = Gauge("roadbed_deliveries_due", "Deliveries that are due and not claimed, counted up to 10,000")
 BACKLOG_AGE = Gauge("roadbed_deliveries_due_age_seconds", "How long the oldest of them has waited")
+
+
+@functools.lru_cache(MOST_RESULTS)
+def ended_as(result: str) -> Counter:
+    """The counter of one result."""
+    return ATTEMPTS.labels(result)
+
 
 _DUE = Prepared(
     text(

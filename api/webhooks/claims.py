@@ -25,7 +25,7 @@ from api.stores import Prepared, Transaction
 MOST_LANES = 256
 MOST_ORDERED_LANES = 64
 # So many of the longest waiting are looked at for each that may be taken.
-WINDOW_FACTOR = 4
+WINDOW_FACTOR = 2
 NO_LANE = (UUID(int=0), False, UUID(int=0))
 
 Lane = tuple[UUID, bool, UUID]
