@@ -12,7 +12,7 @@ from api.prds.schemas import (
     PrdId,
     PrdShown,
     PrdStatus,
-    Problem,
+    PrdProblem,
     Requirement,
     ReviewAnswered,
 )
@@ -33,7 +33,7 @@ EXAMPLE: dict[str, Any] = {
     "approvals_required": 1,
     "feature_ids": [],
     "decision_ids": [],
-    "problem": Problem(statement="People lose edits when two of them work on one document.").model_dump(),
+    "problem": PrdProblem(statement="People lose edits when two of them work on one document.").model_dump(),
     "solution": None,
     "user_stories": [],
     "requirements": [_REQUIREMENT],

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -23,7 +22,7 @@ from pydantic_core import PydanticCustomError
 from api.db import WireId
 from api.features.schemas import FeatureId
 from api.http.pagination import PageQuery
-from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Patch, Prose, Shown, Title, Version
+from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Patch, Prose, Shown, Time, Title, Version
 from api.prds.measure import downtime, target
 from api.prds.stories import criterion, story_parts
 from api.search.query import SearchText
@@ -53,7 +52,7 @@ class _Item(Body):
         return value.isoformat() if isinstance(value, date) else value
 
 
-class Evidence(_Item):
+class PrdEvidence(_Item):
     """A claim, and where its number is from."""
 
     claim: Line = Field(examples=["40 % of users say that working together is painful"])
@@ -64,12 +63,12 @@ class Evidence(_Item):
     date: Day | None = None
 
 
-class Problem(_Item):
+class PrdProblem(_Item):
     """Whose problem it is, how they get by today, and what proves it."""
 
     statement: Prose = Field(examples=["People lose edits when two of them work on one document."])
     current_flow: Prose | None = None
-    evidence: list[Evidence] = Field(default_factory=list, max_length=50)
+    evidence: list[PrdEvidence] = Field(default_factory=list, max_length=50)
 
 
 class AcceptanceCriterion(_Item):
@@ -263,13 +262,13 @@ def _reasons(value: Any) -> Any:
     return [{"because": value}] if isinstance(value, str) else value
 
 
-def _said(value: Problem | None) -> Problem | None:
+def _said(value: PrdProblem | None) -> PrdProblem | None:
     """An empty problem is none."""
     return value if value is None or value.statement or value.current_flow or value.evidence else None
 
 
 ProblemSection = Annotated[
-    Problem, BeforeValidator(_statement, json_schema_input_type=Problem | Prose), AfterValidator(_said)
+    PrdProblem, BeforeValidator(_statement, json_schema_input_type=PrdProblem | Prose), AfterValidator(_said)
 ]
 Reasons = Annotated[
     list[Reason], Field(max_length=50), BeforeValidator(_reasons, json_schema_input_type=list[Reason] | Prose)
@@ -387,7 +386,7 @@ class PrdShown(Shown):
     approvals_required: int
     feature_ids: list[FeatureId]
     decision_ids: list[DecisionId]
-    problem: Problem | None
+    problem: PrdProblem | None
     solution: str | None
     user_stories: list[UserStory]
     requirements: list[Requirement]
@@ -483,7 +482,7 @@ class ObservationCreate(Body):
 
     metric_id: MetricCode = Field(examples=["SC-001"])
     value: Amount
-    observed_at: AwareDatetime | None = Field(None, description="Now unless given.")
+    observed_at: Time | None = Field(None, description="Now unless given.")
     source: Line | None = None
 
 
