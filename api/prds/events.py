@@ -10,9 +10,9 @@ from api.prds.schemas import (
     ObservationShown,
     OpenQuestion,
     PrdId,
+    PrdProblem,
     PrdShown,
     PrdStatus,
-    PrdProblem,
     Requirement,
     ReviewAnswered,
 )
