@@ -5,14 +5,14 @@ from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.db import WireId
 from api.formulas.robustness import Word
 from api.formulas.tradeoff import Unit
 from api.http.pagination import PageQuery
-from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Patch, Prose, Shown, Title, Version
+from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Patch, Prose, Shown, Time, Title, Version
 from api.search.query import SearchText
 
 DecisionId = Annotated[UUID, WireId("dec")]
@@ -218,8 +218,8 @@ class Verdict(Body):
         examples=["It is what sets us apart; buying would save four months and cost us the custom experience."]
     )
     decided_by: Name | None = Field(None, examples=["Ada Lovelace"])
-    decided_at: AwareDatetime | None = Field(None, description="When it was decided, where that was before now.")
-    review_at: AwareDatetime | None = Field(None, description="When to look at it again.")
+    decided_at: Time | None = Field(None, description="When it was decided, where that was before now.")
+    review_at: Time | None = Field(None, description="When to look at it again.")
     confidence: Number | None = Field(None, ge=0, le=1, description="Of those who decided, 0 to 1.")
     votes: list[Vote] = Field(default_factory=list, max_length=100)
 
@@ -239,7 +239,7 @@ class DecisionObservationCreate(Body):
     assumption: ItemKey | None = None
     holds: bool | None = None
     note: Line | None = None
-    observed_at: AwareDatetime | None = Field(None, description="Now, unless told.")
+    observed_at: Time | None = Field(None, description="Now, unless told.")
 
     @model_validator(mode="after")
     def _is_one_or_the_other(self) -> Self:

@@ -174,7 +174,7 @@ class Reference:
         lines = [f"curl {shlex.quote(url)}"]
         if operation.method not in ("get", "post"):
             lines[0] = f"curl -X {operation.method.upper()} {shlex.quote(url)}"
-        if operation.spec.get("security"):
+        if "x-scope" in operation.spec:
             lines.append(f"  -H 'Authorization: Bearer {PLACEHOLDER}'")
         lines += self._curl_body(operation)
         return " \\\n".join(lines)
@@ -330,7 +330,6 @@ def _words(operation_id: str) -> str:
 
 
 def _scope(spec: dict[str, Any]) -> str:
-    scopes = [scope for way in spec.get("security", []) for scopes in way.values() for scope in scopes]
-    if not scopes:
+    if "x-scope" not in spec:
         return '<span class="scope">no key needed</span>'
-    return "".join(f'<span class="scope">{escape(scope)}</span>' for scope in scopes)
+    return f'<span class="scope">{escape(spec["x-scope"])}</span>'

@@ -19,7 +19,7 @@ router = APIRouter(include_in_schema=False)
 
 def install(app: FastAPI) -> None:
     """Give the application its pages. The reference is made of its own document."""
-    app.state.docs = Library(lambda: openapi.build(app), app.state.settings.base_url)
+    app.state.docs = Library(lambda: openapi.document_of(app), app.state.settings.base_url)
 
 
 @router.get("/docs")

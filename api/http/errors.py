@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -55,13 +56,30 @@ def internal_reply(request: Request, error: Exception) -> Response:
 
 def allowed_methods(request: Request) -> list[str]:
     """Which methods the path takes: the routes themselves are asked, those outside the document too."""
-    asked = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
+    path = request.scope["path"]
+    literal = _literal_paths(request.app).get(path)
+    if literal is not None:
+        # `/events/trigger` is not the event `trigger`: the methods of `/events/{id}` are none of its own.
+        return sorted(literal | {"OPTIONS"} | ({"HEAD"} if "GET" in literal else set()))
+    asked = {"type": "http", "path": path, "root_path": "", "headers": []}
     found = {
         method
         for method in _METHODS
         if any(route.matches({**asked, "method": method})[0] is Match.FULL for route in request.app.router.routes)
     }
     return sorted(found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set()))
+
+
+def _literal_paths(app: FastAPI) -> dict[str, set[str]]:
+    """The methods of each path that has no parameters."""
+    if not hasattr(app.state, "literal_paths"):
+        found: dict[str, set[str]] = {}
+        for route in iter_route_contexts(app.router.routes):
+            if route.path and "{" not in route.path:
+                found.setdefault(route.path, set()).update((route.methods or set()) - {"HEAD"})
+        app.state.literal_paths = found
+    paths: dict[str, set[str]] = app.state.literal_paths
+    return paths
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
@@ -74,6 +92,8 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     findings = error.errors()
     if any(finding["loc"][0] == "path" for finding in findings):
+        if request.method not in allowed_methods(request):
+            return _wrong_method(request)
         return problem_reply(request, NotFound(f"There is nothing at {request.url.path}."))
     pointers = tuple(_pointer(finding) for finding in findings[:_MOST_ERRORS])
     summary = "; ".join(f"{pointer.name or 'body'}: {pointer.message}" for pointer in pointers[:3])

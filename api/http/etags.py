@@ -43,7 +43,13 @@ class Precondition:
 
 async def _if_match(
     if_match: Annotated[
-        str | None, Header(max_length=200, description='The ETag that the change starts from, like `"3"`.')
+        str | None,
+        Header(
+            max_length=200,
+            description='The ETag that the change starts from, like `"3"`.',
+            json_schema_extra={"pattern": r'^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$'},
+            examples=['"3"'],
+        ),
     ] = None,
 ) -> Precondition:
     if if_match is None or if_match.strip() == "*":

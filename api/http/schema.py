@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
@@ -13,11 +13,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     StringConstraints,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from api import json
 from api.problems import invalid_field
@@ -47,6 +49,19 @@ class Patch(Body):
             if getattr(self, name) is None:
                 raise PydanticCustomError("required", "{name} cannot be removed", {"name": name})
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The fields that cannot be removed are documented without `null`."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema)["properties"]
+        for name in cls.required:
+            options = [one for one in properties[name].get("anyOf", []) if one != {"type": "null"}]
+            if len(options) == 1:
+                del properties[name]["anyOf"]
+                properties[name] = {**options[0], **properties[name]}
+            properties[name].pop("default", None)
+        return schema
 
     def changes(self, current: dict[str, Any]) -> dict[str, Any]:
         """The fields that the patch makes different from `current`, with their new values.
@@ -128,6 +143,12 @@ def _text_of_time(value: Any) -> Any:
     return value
 
 
+def _text_of_day(value: Any) -> Any:
+    if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value)):
+        return value
+    raise PydanticCustomError("iso_date", "must be a day like 2026-11-23")
+
+
 def _storable_time(value: datetime) -> datetime:
     """In UTC, where the first and the last hours of the calendar may have no place."""
     try:
@@ -138,9 +159,11 @@ def _storable_time(value: datetime) -> datetime:
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
-Title = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True)]
+# The document says what strip_whitespace leads to: something has to be left.
+_NOT_BLANK = Field(json_schema_extra={"pattern": r"^[^\u0000]*\S[^\u0000]*$"})
+Title = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True), _NOT_BLANK]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True), _NOT_BLANK]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True), _NOT_BLANK]
 Prose = Annotated[str, StringConstraints(max_length=50_000)]
 Slug = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=255)]
@@ -153,4 +176,5 @@ Number = Annotated[
 CommaSeparated = BeforeValidator(_split)
 Version = Annotated[int, Field(ge=1, description="Goes up by one with each change; the ETag in quotes.")]
 Time = Annotated[AwareDatetime, BeforeValidator(_text_of_time), AfterValidator(_storable_time)]
+Day = Annotated[date, BeforeValidator(_text_of_day)]
 Moment = Annotated[datetime, Field(description="RFC 3339, UTC.")]

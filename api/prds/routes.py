@@ -62,6 +62,9 @@ _PRDS = Listing(
 )
 _TEXT = {"schema": {"type": "string", "maxLength": 2_000_000}}
 _AS_MARKDOWN: Any = {"responses": {"200": {"content": {"text/markdown": _TEXT}}}}
+_AS_MARKDOWN_OR_JSON: Any = {
+    "responses": {"200": {"content": {"text/markdown": _TEXT, "application/json": {"schema": {"type": "object"}}}}}
+}
 _AS_SARIF: Any = {"responses": {"200": {"content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}}}
 
 Number = Annotated[int, Path(ge=1, le=10**6, description="The version's number.")]
@@ -223,7 +226,7 @@ async def lint_prd(tx: Tx, request: Request, id: PrdId, wanted: LintOptions | No
     return _report(request, report, f"prds/{wire_id('prd', id)}")
 
 
-@router.get("/prds/{id}/export", **operation("export_prd", scope="prds:read", **_AS_MARKDOWN))
+@router.get("/prds/{id}/export", **operation("export_prd", scope="prds:read", **_AS_MARKDOWN_OR_JSON))
 async def export_prd(tx: Tx, id: PrdId, query: Annotated[PrdExportQuery, Query()]) -> Response:
     """The PRD as a document for people or agents. `Omitted-Sections` names what the format cannot hold."""
     row = await document(tx, id)

@@ -4,14 +4,14 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.db import WireId
 from api.features.schemas import Bucket, FeatureId, Status
 from api.formulas.allocation import RULE_70_20_10
 from api.http.pagination import PageQuery
-from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Shown, Title
+from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Shown, Time, Title
 from api.scores.schemas import Framework, Key
 
 RevisionId = Annotated[UUID, WireId("rev")]
@@ -169,8 +169,8 @@ class AllocationQuery(Body):
         None, max_length=6, description="All open ones when left out."
     )
     horizon: Annotated[list[Horizon] | None, CommaSeparated] = Field(None, max_length=20)
-    updated_at_gte: AwareDatetime | None = Field(None, description="Start of the period, RFC 3339.")
-    updated_at_lte: AwareDatetime | None = Field(None, description="End of the period, RFC 3339.")
+    updated_at_gte: Time | None = Field(None, description="Start of the period, RFC 3339.")
+    updated_at_lte: Time | None = Field(None, description="End of the period, RFC 3339.")
 
 
 class Placed(Ranked):
@@ -206,8 +206,8 @@ class RoadmapShown(Shown):
 
 class RevisionQuery(PageQuery):
     framework: Annotated[list[Framework] | None, CommaSeparated] = Field(None, max_length=20)
-    created_at_gte: AwareDatetime | None = Field(None, description="RFC 3339.")
-    created_at_lte: AwareDatetime | None = Field(None, description="RFC 3339.")
+    created_at_gte: Time | None = Field(None, description="RFC 3339.")
+    created_at_lte: Time | None = Field(None, description="RFC 3339.")
 
 
 class Targets(Body):
@@ -222,8 +222,8 @@ class Freeze(Body):
     """From when until when no feature moves without a reason."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
-    from_: AwareDatetime = Field(alias="from")
-    until: AwareDatetime
+    from_: Time = Field(alias="from")
+    until: Time
     note: Line | None = None
 
     @model_validator(mode="after")
@@ -262,7 +262,7 @@ class OverrideWrite(Body):
 
     rank: int = Field(ge=1, le=10**6)
     reason: Line = Field(examples=["Promised to the board"])
-    expires_at: AwareDatetime | None = Field(None, description="Until when it holds; for ever when left out.")
+    expires_at: Time | None = Field(None, description="Until when it holds; for ever when left out.")
 
 
 class OverrideShown(Shown):

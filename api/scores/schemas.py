@@ -1,11 +1,10 @@
 """Scores and the ways to score, on the wire."""
 
-from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.db import WireId
@@ -13,7 +12,7 @@ from api.features.schemas import FeatureId
 from api.formulas.exact import MAX_EXPONENT
 from api.formulas.expression import MAX_LENGTH
 from api.http.pagination import PageQuery
-from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Shown, Title
+from api.http.schema import Body, CommaSeparated, Day, Line, Moment, Name, Number, Shown, Time, Title
 
 ScoreId = Annotated[UUID, WireId("score")]
 ModelId = Annotated[UUID, WireId("model")]
@@ -40,7 +39,7 @@ class Evidence(Body):
 
     claim: Line = Field(examples=["40 % of users ask for it"])
     url: Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://")] | None = None
-    observed_on: date | None = None
+    observed_on: Day | None = None
 
 
 class ScoreCreate(Body):
@@ -101,8 +100,8 @@ class ScoreQuery(PageQuery):
     author_kind: Annotated[list[AuthorKind] | None, CommaSeparated] = Field(None, max_length=3)
     value_gte: Decimal | None = Field(None, ge=-_LARGEST, le=_LARGEST)
     value_lte: Decimal | None = Field(None, ge=-_LARGEST, le=_LARGEST)
-    created_at_gte: AwareDatetime | None = Field(None, description="RFC 3339.")
-    created_at_lte: AwareDatetime | None = Field(None, description="RFC 3339.")
+    created_at_gte: Time | None = Field(None, description="RFC 3339.")
+    created_at_lte: Time | None = Field(None, description="RFC 3339.")
     sort: str | None = Field(None, max_length=100, description="value, created_at; `-` in front descends.")
 
 

@@ -1,13 +1,12 @@
 """Usage on the wire."""
 
-from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from api.db import WireId
-from api.http.schema import Body, Moment, Shown
+from api.http.schema import Body, Day, Moment, Shown
 
 Group = Literal["day", "operation", "key", "status"]
 QuotaPolicy = Literal["block", "auto_upgrade"]
@@ -17,8 +16,8 @@ PlanName = Literal["free", "growth"]
 class UsageQuery(Body):
     """Which days, and by what. A query of at most 92 days."""
 
-    since: date | None = Field(None, description="The first day, UTC; 30 days ago unless given.")
-    until: date | None = Field(None, description="The last day, UTC; today unless given.")
+    since: Day | None = Field(None, description="The first day, UTC; 30 days ago unless given.")
+    until: Day | None = Field(None, description="The last day, UTC; today unless given.")
     group_by: Group = "day"
 
 

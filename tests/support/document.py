@@ -66,9 +66,7 @@ def _operations() -> Iterator[Operation]:
                 continue
             spec = dict(item[method])
             spec["parameters"] = [_resolved(one) for one in [*shared, *spec.get("parameters", [])]]
-            security = spec.get("security", [])
-            scope = security[0]["key"][0] if security else None
-            yield Operation(spec["operationId"], method.upper(), path, scope, spec)
+            yield Operation(spec["operationId"], method.upper(), path, spec.get("x-scope"), spec)
 
 
 def _resolved(node: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,140 @@
+"""Operations as FastAPI gives them, with their problems, headers, parameters and examples."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from api.openapi.glossary import describe
+from api.openapi.protocol import RESPONSES, headers_of
+from api.openapi.schemas import NULL
+
+METHODS = ("get", "put", "post", "patch", "delete")
+# These name a thing outside their path.
+_MAY_MISS = {"redeliver_many", "verify_webhook"}
+_PLAIN = {
+    "200": "It is done.",
+    "201": "It was created.",
+    "202": "It was accepted.",
+    "204": "It is done; there is no body.",
+}
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(path, method, operation)"""
+    for path, item in document["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield path, method, item[method]
+
+
+def tidy(document: dict[str, Any]) -> None:
+    """Every operation in its final form."""
+    for path, method, operation in operations(document):
+        _parameters(operation)
+        _responses(path, method, operation)
+        _scope(operation)
+        if method == "patch" and "requestBody" in operation:
+            content = operation["requestBody"]["content"]
+            content["application/merge-patch+json"] = dict(content["application/json"])
+        summary = operation["operationId"].replace("_", " ")
+        operation["summary"] = summary[0].upper() + summary[1:]
+    for item in document["paths"].values():
+        _share_path_parameters(item)
+
+
+def _parameters(operation: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "header":
+            parameter["name"] = "-".join(word.capitalize() for word in parameter["name"].split("-"))
+        schema = parameter["schema"]
+        # Nobody can send null in a URL or a header: it is left out instead.
+        options = [one for one in schema.get("anyOf", []) if one != NULL]
+        if len(options) == 1 and len(schema["anyOf"]) == 2:
+            del schema["anyOf"]
+            schema.update({**options[0], **schema})
+        if schema.get("type") == "array" and "maxLength" in schema:
+            schema["maxItems"] = schema.pop("maxLength")
+        schema.pop("title", None)
+        text = schema.pop("description", None)
+        parameter.setdefault("description", text or describe(parameter["name"]))
+    operation.get("parameters", []).sort(key=lambda one: not one["required"])
+
+
+def _responses(path: str, method: str, operation: dict[str, Any]) -> None:
+    """Shared problems and headers instead of FastAPI's 422, and the idempotency key of every POST with a caller."""
+    responses = operation["responses"]
+    responses.pop("422", None)
+    for status, response in responses.items():
+        if response.get("description") == "Successful Response":
+            response["description"] = _PLAIN.get(status, "It is done.")
+        response["headers"] = headers_of(status) | response.get("headers", {})
+    names = {parameter["name"] for parameter in operation.get("parameters", [])}
+    statuses = {"400", "401", "429", "500", "503"}
+    if needed(operation) is not None:
+        statuses.add("403")
+    if "{" in path or _names_things(operation):
+        statuses.add("404")
+    if method != "get":
+        statuses |= {"408", "409", "413", "415"}
+    if "If-Match" in names:
+        statuses |= {"409", "412"}
+    if method == "get" and "200" in responses and path.endswith("}") and "ETag" in _shown_headers(operation):
+        responses["304"] = {"description": "The caller has this version already.", "headers": headers_of("304")}
+    if method == "post" and needed(operation) is not None:
+        statuses |= {"409", "422"}
+        operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
+    for status in statuses:
+        responses.setdefault(status, {"$ref": f"#/components/responses/{RESPONSES[status][0]}"})
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _names_things(operation: dict[str, Any]) -> bool:
+    """Whether the body or a parameter holds the id of something that may not be there."""
+    return operation["operationId"] in _MAY_MISS
+
+
+def _shown_headers(operation: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = operation["responses"]["200"].get("headers", {})
+    return found
+
+
+def needed(operation: dict[str, Any]) -> str | None:
+    """The scope that a key must have. None where anyone may call."""
+    security = operation.get("security") or []
+    return str(security[0]["key"][0]) if security and security[0].get("key") else operation.get("x-scope")
+
+
+def _scope(operation: dict[str, Any]) -> None:
+    """A bearer scheme names no scopes in OpenAPI, so the scope stands beside it."""
+    scope = needed(operation)
+    if scope is None:
+        # Anyone may call; a key that is sent all the same has to be right.
+        operation["security"] = [{"key": []}, {}]
+        return
+    operation["security"] = [{"key": []}]
+    operation["x-scope"] = scope
+    text = operation.get("description", "").rstrip()
+    operation["description"] = f"{text}\n\nNeeds the scope `{scope}`.".strip()
+
+
+def _share_path_parameters(item: dict[str, Any]) -> None:
+    """A path's own parameters, once for all its methods."""
+    shared: dict[str, Any] = {}
+    for method in METHODS:
+        operation = item.get(method)
+        if operation is None:
+            continue
+        kept = []
+        for parameter in operation.get("parameters", []):
+            if parameter.get("in") == "path":
+                shared.setdefault(parameter["name"], parameter)
+            else:
+                kept.append(parameter)
+        if kept:
+            operation["parameters"] = kept
+        else:
+            operation.pop("parameters", None)
+    if shared:
+        methods = dict(item)
+        item.clear()
+        item["parameters"] = list(shared.values())
+        item.update(methods)

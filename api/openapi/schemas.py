@@ -1,0 +1,286 @@
+"""Schemas as pydantic gives them, made into what people, generators and linters read.
+
+Nothing is promised that the server does not keep: a bound that is added here is one that the protocol keeps anyway (a
+body is a megabyte, text has no U+0000, integers are exact in JavaScript), all others stand in the models.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from api.openapi.glossary import describe
+
+Schema = dict[str, Any]
+NULL = {"type": "null"}
+JSON_VALUE = "JsonValue"
+REFERENCE = "#/components/schemas/"
+# Text holds no U+0000: bodies and parameters with one are refused, and Postgres keeps none.
+ANY_TEXT = r"^[^\u0000]*$"
+LONGEST_TEXT = 4_194_304
+LONGEST_TIME = 40
+MOST_ITEMS = 100_000
+SAFE_INTEGER = 2**53 - 1
+_BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
+# Names that the protocol has taken.
+_TAKEN = {"Problem": "ProblemStatement"}
+
+
+def rename(document: dict[str, Any]) -> None:
+    """`FeatureShown` is a Feature to those who read it, and `ListShown[FeatureShown]` a FeatureList."""
+    schemas = document["components"]["schemas"]
+    names: dict[str, str] = {}
+    for name in sorted(schemas, key=lambda name: (name.endswith("-Input"), "Shown" in name, name)):
+        new = _readable(name)
+        while new in names.values():
+            new += "Input" if name.endswith("-Input") else "Shown"
+        names[name] = new
+    document["components"]["schemas"] = {names[name]: schemas[name] for name in sorted(schemas, key=names.__getitem__)}
+    for name, schema in document["components"]["schemas"].items():
+        schema["title"] = name
+    for node in nodes(document):
+        reference = node.get("$ref")
+        if isinstance(reference, str) and reference.startswith(REFERENCE):
+            old = reference.removeprefix(REFERENCE)
+            node["$ref"] = REFERENCE + names.get(old, old)
+
+
+def _readable(name: str) -> str:
+    name = re.sub(r"^ListShown_(\w+?)_?$", r"\1List", name).removesuffix("-Output").removesuffix("-Input")
+    if (same := re.fullmatch(r"api__(\w+?)s?__schemas__(\w+)", name)) is not None:
+        name = same[1].capitalize() + same[2]
+    name = name.replace("Shown", "")
+    return _TAKEN.get(name, name)
+
+
+def settle(document: dict[str, Any]) -> None:
+    """Every schema in its final form, with objects inside objects as components of their own."""
+    components = document["components"]["schemas"]
+    components[JSON_VALUE] = _json_value()
+    for schema in list(nodes(document)):
+        _settle_one(schema)
+    for name, schema in components.items():
+        schema.setdefault("description", describe(_snake(name)))
+    _hoist(document)
+    for schema in nodes(document):
+        if isinstance(schema.get("properties"), dict) and not _is_example(schema):
+            for name, property_ in schema["properties"].items():
+                _describe(name, property_)
+
+
+def _settle_one(schema: Schema) -> None:
+    if not _looks_like_schema(schema):
+        return
+    _plain_number(schema)
+    _collapse_null(schema)
+    if "const" in schema:
+        schema["enum"] = [schema.pop("const")]
+    for word, keyword in _BOUNDS.items():
+        if word in schema:
+            schema[keyword] = _number(schema.pop(word))
+    for word in ("decimal_places", "max_digits", "propertyNames", "contentMediaType"):
+        schema.pop(word, None)
+    for keyword in ("items", "additionalProperties"):
+        if schema.get(keyword) is True or schema.get(keyword) == {}:
+            schema[keyword] = {"$ref": REFERENCE + JSON_VALUE}
+    types = _types(schema)
+    if types == ["object"] and "properties" not in schema and "additionalProperties" not in schema:
+        schema["additionalProperties"] = {"$ref": REFERENCE + JSON_VALUE}
+    if "string" in types and "enum" not in schema and types != _ALL:
+        _bound_text(schema)
+    if "integer" in types and types != _ALL and "enum" not in schema:
+        _bound_integer(schema)
+    if "number" in types and types != _ALL:
+        schema.setdefault("format", "double")
+    if "array" in types and types != _ALL:
+        schema.setdefault("minItems", 0)
+        schema.setdefault("maxItems", MOST_ITEMS)
+        schema.setdefault("items", {"$ref": REFERENCE + JSON_VALUE})
+
+
+def _plain_number(schema: Schema) -> None:
+    """pydantic's Decimal is a number or text; ours are never text, and its bounds stand outside the choice."""
+    for options in (schema.get("anyOf"), schema.get("oneOf")):
+        if isinstance(options, list):
+            text = [one for one in options if one.get("type") == "string" and "[-+.]" in str(one.get("pattern"))]
+            if text and any(one.get("type") == "number" for one in options):
+                options.remove(text[0])
+    if isinstance(schema.get("anyOf"), list) and len(schema["anyOf"]) == 1:
+        (only,) = schema.pop("anyOf")
+        for keyword, value in only.items():
+            schema.setdefault(keyword, value)
+
+
+def _collapse_null(schema: Schema) -> None:
+    """`anyOf: [X, null]` as X that may be null: generators make an optional of it instead of a union."""
+    options = schema.get("anyOf")
+    if not isinstance(options, list) or NULL not in options or len(options) != 2:
+        return
+    inner = next(option for option in options if option != NULL)
+    _plain_number(inner)
+    if "$ref" in inner:
+        # Nothing is both, so it is one of the two.
+        schema["oneOf"] = schema.pop("anyOf")
+        return
+    if "type" not in inner or isinstance(inner["type"], list):
+        return
+    del schema["anyOf"]
+    schema.update({**inner, "type": [inner["type"], "null"]} | {k: v for k, v in schema.items() if k != "type"})
+    if "const" in schema:
+        schema["enum"] = [schema.pop("const")]
+    if "enum" in schema and None not in schema["enum"]:
+        schema["enum"] = [*schema["enum"], None]
+
+
+def _bound_text(schema: Schema) -> None:
+    if schema.get("format") == "date-time":
+        schema.setdefault("maxLength", LONGEST_TIME)
+        return
+    schema.setdefault("minLength", 0)
+    schema.setdefault("maxLength", LONGEST_TEXT)
+    if schema.get("format") in (None, "binary"):
+        schema.setdefault("pattern", ANY_TEXT)
+
+
+def _bound_integer(schema: Schema) -> None:
+    if "exclusiveMinimum" in schema:
+        schema["minimum"] = int(schema.pop("exclusiveMinimum")) + 1
+    if "exclusiveMaximum" in schema:
+        schema["maximum"] = int(schema.pop("exclusiveMaximum")) - 1
+    schema["minimum"] = int(schema.get("minimum", -SAFE_INTEGER))
+    schema["maximum"] = int(schema.get("maximum", SAFE_INTEGER))
+    small = schema["minimum"] >= -(2**31) and schema["maximum"] < 2**31
+    schema.setdefault("format", "int32" if small else "int64")
+
+
+_ALL = ["array", "boolean", "integer", "null", "number", "object", "string"]
+
+
+def _json_value() -> Schema:
+    kinds = ["string", "number", "boolean", "object", "array"]
+    return {
+        "title": JSON_VALUE,
+        "type": [*kinds, "null"],
+        "description": "Any JSON value.",
+        "maxLength": LONGEST_TEXT,
+        "pattern": ANY_TEXT,
+        "minLength": 0,
+        "minItems": 0,
+        "maxItems": MOST_ITEMS,
+        "items": {},
+    }
+
+
+def _describe(name: str, property_: Any) -> None:
+    if not isinstance(property_, dict) or "$ref" in property_:
+        return
+    property_.pop("title", None)
+    property_.setdefault("description", describe(name))
+
+
+def _hoist(document: dict[str, Any]) -> None:
+    """Objects inside objects become components, named by where they were found; the same object only once."""
+    components: dict[str, Schema] = document["components"]["schemas"]
+    known: dict[str, str] = {}
+
+    def lifted(schema: Schema, name: str) -> Schema:
+        text = repr(schema)
+        if text not in known:
+            fresh = name
+            while fresh in components:
+                fresh += "Item"
+            known[text] = fresh
+            components[fresh] = {"title": fresh, "description": describe(_snake(fresh)), **schema}
+        return {"$ref": REFERENCE + known[text]}
+
+    def walk(schema: Any, name: str, top: bool) -> Any:
+        if not isinstance(schema, dict):
+            return schema
+        for keyword in ("items", "additionalProperties"):
+            if isinstance(schema.get(keyword), dict):
+                schema[keyword] = walk(schema[keyword], name + "Item" if keyword == "items" else name + "Value", False)
+        for keyword in ("anyOf", "oneOf", "allOf"):
+            if isinstance(schema.get(keyword), list):
+                schema[keyword] = [
+                    walk(one, f"{name}{number or ''}", False) for number, one in enumerate(schema[keyword])
+                ]
+        properties = schema.get("properties")
+        if not isinstance(properties, dict):
+            return schema
+        for key, one in properties.items():
+            properties[key] = walk(one, name + _camel(key), False)
+        return schema if top or _types(schema) != ["object"] else lifted(schema, name)
+
+    for name, schema in list(components.items()):
+        walk(schema, name, True)
+    for name, item in document.get("webhooks", {}).items():
+        content = item["post"]["requestBody"]["content"]["application/json"]
+        content["schema"] = walk(content["schema"], _camel(name.replace(".", "_")) + "Event", False)
+    for path in document["paths"].values():
+        for operation in path.values():
+            if isinstance(operation, dict) and "responses" in operation:
+                for part in [operation.get("requestBody", {}), *operation["responses"].values()]:
+                    for content in part.get("content", {}).values():
+                        if "schema" in content:
+                            content["schema"] = walk(content["schema"], _camel(operation["operationId"]), False)
+
+
+def drop_unused(document: dict[str, Any]) -> None:
+    """Components that nothing points at, and those that only they pointed at."""
+    components = document["components"]
+    while True:
+        used = {reference for node in nodes(document) if isinstance(reference := node.get("$ref"), str)}
+        unused = [
+            (kind, name)
+            for kind in ("schemas", "headers", "responses", "parameters")
+            for name in components.get(kind, {})
+            if f"#/components/{kind}/{name}" not in used
+        ]
+        if not unused:
+            return
+        for kind, name in unused:
+            del components[kind][name]
+
+
+def nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in it that is not within an example."""
+    pending = [value]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            yield node
+            pending.extend(
+                child for key, child in node.items() if key not in ("example", "examples", "default", "enum")
+            )
+        elif isinstance(node, list):
+            pending.extend(node)
+
+
+def _is_example(schema: Schema) -> bool:
+    return not isinstance(schema.get("type", "object"), str | list)
+
+
+def _looks_like_schema(node: Schema) -> bool:
+    kind = node.get("type")
+    named = (isinstance(kind, str) and kind in (*_ALL,)) or isinstance(kind, list)
+    return named or any(isinstance(node.get(word), list) for word in ("anyOf", "oneOf"))
+
+
+def _types(schema: Schema) -> list[str]:
+    found = schema.get("type", [])
+    found = [found] if isinstance(found, str) else found
+    if not isinstance(found, list):
+        return []
+    return sorted(_ALL) if len(found) > 4 else [one for one in found if one != "null"]
+
+
+def _number(value: Any) -> Any:
+    text = float(value)
+    return int(text) if text.is_integer() else text
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _camel(name: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))

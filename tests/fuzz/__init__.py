@@ -1,0 +1,1 @@
+"""Property-based requests against the served application, made from the contract alone."""
