@@ -243,7 +243,7 @@ class Courier:
                 **self._headers(delivery.sealed_headers, header_context(delivery.endpoint_id)),
                 "content-type": "application/json",
                 "traceparent": f"00-{delivery.trace_id or delivery.event_id.hex}-{delivery.attempt_id.hex[16:]}-01",
-                **signing.headers(keys, wire_id("evt", delivery.event_id), int(self._clock()), body),
+                **signing.headers(keys, delivery.message_id, int(self._clock()), body),
             }
         except (SealingError, signing.SignatureError, ValueError) as error:
             log.error("cannot_sign", endpoint=wire_id("ep", delivery.endpoint_id), error=str(error))

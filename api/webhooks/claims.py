@@ -62,6 +62,11 @@ class Claimed:
     probe: bool
 
     @property
+    def message_id(self) -> str:
+        """The event's wire id, as its body begins with it (outbox.event_body): cheaper than making it again."""
+        return self.body[7:37]
+
+    @property
     def lane(self) -> Lane:
         return self.workspace_id, self.livemode, self.endpoint_id
 
