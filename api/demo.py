@@ -9,9 +9,8 @@ from urllib.parse import quote
 
 import httpx
 
-from api.imports.guide import DECISION_MATRIX_MARKDOWN, PRD, RICE_TABLE_MARKDOWN
-
-_BUCKETS = {"Performance (50% faster)": "technical"}
+from api.imports.guide import DECISION_MATRIX_MARKDOWN, RICE_TABLE_MARKDOWN
+from api.sandbox.seed import BUCKETS, DECISION_TITLE, guide_prd
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ def seed(base_url: str) -> Demo:
         inbox = client.get("/inbox").raise_for_status().json()["url"]
         _post(client, "/endpoints", {"url": inbox, "event_types": ["*"], "description": "The built-in inbox"})
         report = [*_make_features(client), *_make_decision(client)]
-        _post(client, "/prds", _prd())
+        _post(client, "/prds", guide_prd())
         _post(client, "/roadmap/reprioritize", {"framework": "rice", "reason": "The guide's table, recomputed"})
     return Demo(signed_up["live_key"]["secret"], signed_up["test_key"]["secret"], inbox, report)
 
@@ -44,7 +43,7 @@ def _make_features(client: httpx.Client) -> list[str]:
         # What an integration would do that knows the feature by its own name and not by our id.
         path = f"/features/external/guide/{quote(feature['external_id'], safe='')}"
         title = feature["title"]
-        body = {"title": title, "bucket": _BUCKETS.get(title, "product"), "labels": ["guide"]}
+        body = {"title": title, "bucket": BUCKETS.get(title, "product"), "labels": ["guide"]}
         client.put(path, json=body).raise_for_status()
     return [_told("RICE table", row) for row in report["discrepancies"]]
 
@@ -53,35 +52,10 @@ def _make_decision(client: httpx.Client) -> list[str]:
     wanted = {
         "format": "markdown",
         "content": DECISION_MATRIX_MARKDOWN,
-        "title": "Build or buy real-time collaboration",
+        "title": DECISION_TITLE,
     }
     report = _post(client, "/imports", wanted)
     return [_told("build-vs-buy matrix", row) for row in report["discrepancies"]]
-
-
-def _prd() -> dict[str, Any]:
-    return {
-        "title": PRD["title"],
-        "problem": f"{PRD['problem']['statement']}\n\n{PRD['problem']['current_flow']}",
-        "solution": PRD["solution"],
-        "user_stories": [{"text": f"As a {story['as_a']}, I can {story['i_can']}"} for story in PRD["user_stories"]],
-        "requirements": [
-            *({"kind": "functional", "text": row["text"]} for row in PRD["functional"]),
-            *({"kind": row["kind"], "text": row["text"]} for row in PRD["non_functional"]),
-        ],
-        "approach": PRD["approach"]["architecture"],
-        "stack": [{"layer": row["layer"], "technology": row["tech"]} for row in PRD["approach"]["stack"]],
-        "rationale": "\n".join(f"{row['choice']}: {row['because']}" for row in PRD["approach"]["rationale"]),
-        "risks": PRD["risks"],
-        "success_metrics": [
-            {"category": row["category"], "text": f"{row['metric']} {row['op']} {row['target']} {row['unit']}"}
-            for row in PRD["success_metrics"]
-        ],
-        "release_phases": [
-            {"name": row["name"], "scope": row["scope"], "weeks": row["weeks"]} for row in PRD["release_plan"]
-        ],
-        "open_questions": [{"text": question} for question in PRD["open_questions"]],
-    }
 
 
 def _told(where: str, row: dict[str, Any]) -> str:

@@ -29,6 +29,7 @@ from api.plans import routes as plans
 from api.prds import routes as prds
 from api.problems import Problem
 from api.roadmap import routes as roadmap
+from api.sandbox import routes as sandbox
 from api.scores import routes as scores
 from api.settings import Settings
 from api.spikes import routes as spikes
@@ -67,6 +68,8 @@ SLICES = (
     operations.router,
     usage.router,
     audit.router,
+    sandbox.router,
+    sandbox.open_router,
 )
 
 

@@ -22,3 +22,17 @@ def protect(table: str, *, app: str = "SELECT, INSERT, UPDATE, DELETE", worker: 
     if worker is not None:
         op.execute(f"CREATE POLICY worker ON {table} TO {WORKER_ROLE} USING (true)")
         op.execute(f"GRANT {worker} ON {table} TO {WORKER_ROLE}")
+
+
+def let_sandbox_reset(table: str) -> None:
+    """Of a table whose rows the application else never deletes: those of test mode, and only when it is reset."""
+    op.execute(f"GRANT DELETE ON {table} TO {APP_ROLE}")
+    op.execute(
+        f"CREATE POLICY only_when_reset ON {table} AS RESTRICTIVE FOR DELETE TO {APP_ROLE} "
+        "USING (NOT livemode AND roadbed_resetting())"
+    )
+
+
+def keep_from_reset(table: str) -> None:
+    op.execute(f"DROP POLICY only_when_reset ON {table}")
+    op.execute(f"REVOKE DELETE ON {table} FROM {APP_ROLE}")

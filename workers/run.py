@@ -16,6 +16,7 @@ from api.webhooks.subscribe import target_policy
 from workers.deliver import Courier, listen
 from workers.metrics import keep_counting
 from workers.operations import Operator
+from workers.sandboxes import keep_pruning
 from workers.seal import keep_sealing
 from workers.sender import Sender
 from workers.settings import keep_working
@@ -43,6 +44,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event | None = None) -> N
             beside.append(asyncio.create_task(hear(settings, WORKER_ROLE, CHANNEL, lambda _: operator.bell.set())))
         beside.append(asyncio.create_task(keep_counting(stores)))
         beside.append(asyncio.create_task(keep_sealing(stores)))
+        beside.append(asyncio.create_task(keep_pruning(stores, app_stores)))
         if settings.worker_metrics_port:
             start_http_server(settings.worker_metrics_port, settings.host)
         log.info("worker_started", bell=settings.bell)

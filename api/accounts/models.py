@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, LargeBinary, Text
+from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -11,15 +11,22 @@ from api.db import Base, Stamped, Tenant, identity
 
 
 class Workspace(Stamped, Base):
-    """A team, and the tenant of everything of theirs. Its sandbox twin is the rows with `livemode` false."""
+    """A team, and the tenant of everything of theirs. Its sandbox twin is the rows with `livemode` false.
+
+    Until `claim_until` it is a sandbox that nobody has signed up for; past that it is abandoned.
+    """
 
     __tablename__ = "workspaces"
+    __table_args__ = (
+        Index("ix_workspaces_claim_until", "claim_until", postgresql_where=text("claim_until IS NOT NULL")),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, info={"prefix": "ws"})
     name: Mapped[str]
     email: Mapped[str]
     plan: Mapped[str] = mapped_column(server_default="free")
     quota_policy: Mapped[str] = mapped_column(server_default="block")
+    claim_until: Mapped[datetime | None]
 
 
 class Key(Tenant, Stamped, Base):

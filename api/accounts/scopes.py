@@ -30,6 +30,7 @@ Scope = Literal[
     "operations:write",
     "usage:read",
     "audit:read",
+    "sandbox:write",
     "keys:admin",
 ]
 EVERY_SCOPE: tuple[str, ...] = get_args(Scope)

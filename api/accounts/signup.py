@@ -1,6 +1,7 @@
 """Signing up: a workspace and its first two keys, one live and one for the sandbox."""
 
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import insert
@@ -31,13 +32,14 @@ async def sign_up(tx: Transaction, pepper: bytes, signup: Signup) -> tuple[str, 
     workspace_id = uuid7()
     await tx.speak_for(Scope(workspace_id, livemode=True))
     workspace = await tx.value(_INSERT_WORKSPACE, id=workspace_id, name=signup.workspace, email=signup.email)
-    live = await _first_key(tx, pepper, "live")
+    live = await first_key(tx, pepper, "live")
     await tx.speak_for(Scope(workspace_id, livemode=False))
-    test = await _first_key(tx, pepper, "test")
+    test = await first_key(tx, pepper, "test")
     return workspace, live, test
 
 
-async def _first_key(tx: Transaction, pepper: bytes, mode: str) -> NewKey:
+async def first_key(tx: Transaction, pepper: bytes, mode: Literal["live", "test"]) -> NewKey:
+    """A key that may do everything in the transaction's workspace and mode."""
     new = NewKey(uuid7(), secrets.new_secret(livemode=mode == "live"))
     await tx.run(
         _INSERT_KEY,

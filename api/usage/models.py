@@ -1,6 +1,6 @@
 """Usage: by day for people, by month for the quota."""
 
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Date
@@ -30,3 +30,21 @@ class UsageMonth(Tenant, Base):
 
     month: Mapped[date] = mapped_column(Date, primary_key=True)
     calls: Mapped[int] = mapped_column(BigInteger)
+
+
+class FirstCall(Tenant, Base):
+    """When a key was first answered with success."""
+
+    __tablename__ = "first_calls"
+
+    key_id: Mapped[UUID] = reference("key", primary_key=True)
+    at: Mapped[datetime]
+
+
+class OnboardingStep(Tenant, Base):
+    """A step that a workspace and mode has taken. Written once, with its event."""
+
+    __tablename__ = "onboarding_steps"
+
+    step: Mapped[str] = mapped_column(primary_key=True)
+    completed_at: Mapped[datetime]

@@ -1,0 +1,1 @@
+"""The sandbox: emptied, filled with the guide's examples, and had without signing up."""
