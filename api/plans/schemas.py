@@ -3,7 +3,7 @@
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.db import WireId
@@ -20,6 +20,9 @@ Quadrant = Literal["quick win", "big bet", "fill-in", "money pit"]
 class Demand(Body):
     """What the system is asked to take now, and what it is to take."""
 
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"current": 50, "users": 1000, "target_users": 10000}]}
+    )
     unit: Name = Field("requests/s", examples=["requests/s"])
     current: Rate = Field(examples=[50])
     users: Rate | None = Field(None, description="Who make that demand.", examples=[1000])
@@ -111,7 +114,7 @@ class PlanCreate(Body):
 
     title: Title = Field(examples=["From 1,000 to 10,000 users"])
     description: Prose | None = None
-    demand: Demand = Field(examples=[{"current": 50, "users": 1000, "target_users": 10000}])
+    demand: Demand
     components: list[Component] = Field(
         min_length=1, max_length=100, examples=[[{"key": "api", "title": "API server", "limit": 100}]]
     )
