@@ -20,6 +20,7 @@ from api.formulas.exact import FormulaError, rounded
 Id = TypeVar("Id", bound=Hashable)
 
 _SMALL = 64
+_LONG_RUN = 8
 
 
 class Move(NamedTuple, Generic[Id]):
@@ -206,11 +207,47 @@ def _kept(sources: list[int], ids: Iterable[Id], changed: Collection[Id]) -> lis
     """Places of a longest increasing run of `sources`; of several, one with the most ids outside `changed`."""
     if len(sources) < 2:
         return list(range(len(sources)))
-    levels = _levels(sources)
-    if not changed:
-        return _any_longest(sources, levels)
     wanted = changed if isinstance(changed, (set, frozenset, dict)) else set(changed)
+    starts = [0, *(place for place, (left, right) in enumerate(pairwise(sources), 1) if right != left + 1)]
+    if len(starts) * _LONG_RUN <= len(sources):
+        return _heaviest(sources, starts, [id not in wanted for id in ids])
+    levels = _levels(sources)
+    if not wanted:
+        return _any_longest(sources, levels)
     return _most_wanted(sources, levels, [id not in wanted for id in ids])
+
+
+def _heaviest(sources: list[int], starts: list[int], wanted: list[bool]) -> list[int]:
+    """The same among runs of neighbours that stayed neighbours: nothing can come between them, so a longest increasing
+    run holds each whole or not at all. Few runs are left of many places, and the heaviest increasing set of them is
+    found with a tree of the best so far (P. M. Fenwick, Software: Practice and Experience 24, 1994).
+    """
+    ends = [*starts[1:], len(sources)]
+    size = len(sources) + 1
+    # Length counts first and the wanted places second, in one number.
+    weights = [(end - start) * size + sum(wanted[start:end]) for start, end in zip(starts, ends, strict=True)]
+    height = {source: rank for rank, source in enumerate(sorted(sources[start] for start in starts), 1)}
+    tree: list[tuple[int, int]] = [(0, -1)] * (len(starts) + 1)
+    previous, best = [], (0, -1)
+    for run, start in enumerate(starts):
+        rank = height[sources[start]]
+        below, at = (0, -1), rank - 1
+        while at:
+            below = max(below, tree[at])
+            at &= at - 1
+        previous.append(below[1])
+        reached = (below[0] + weights[run], run)
+        best = max(best, reached)
+        at = rank
+        while at < len(tree):
+            tree[at] = max(tree[at], reached)
+            at += at & -at
+    kept: list[int] = []
+    run = best[1]
+    while run >= 0:
+        kept += range(starts[run], ends[run])
+        run = previous[run]
+    return kept
 
 
 def _levels(sources: list[int]) -> list[int]:

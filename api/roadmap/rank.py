@@ -1,7 +1,7 @@
 """An order of features: computed by Postgres from the latest scores, changed by overrides, kept in pages.
 
 Ids stay the 16 bytes that Postgres sends and values the text that it writes: a hundred thousand UUID and Decimal
-objects would cost more than the ranking itself (docs/decisions/0006-rankings.md).
+objects would cost more than the ranking itself (docs/decisions/0007-rankings.md).
 """
 
 from collections.abc import Iterator, Mapping

@@ -116,6 +116,8 @@ def _rankings() -> None:
         ),
         sa.PrimaryKeyConstraint("workspace_id", "livemode", "ranking_id", "number", name=op.f("pk_ranking_pages")),
     )
+    # Ids do not compress: trying to would be time lost.
+    op.execute("ALTER TABLE ranking_pages ALTER COLUMN feature_ids SET STORAGE EXTERNAL")
     op.execute(
         """
         INSERT INTO ranking_pages (workspace_id, livemode, ranking_id, number, feature_ids, "values", titles)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.formulas import ranking
 from api.formulas.exact import FormulaError
-from api.formulas.ranking import Move, applied, churn, moves, ranked
+from api.formulas.ranking import Move, applied, churn, compared, moves, placed, ranked
 
 slow = pytest.mark.skipif(not os.environ.get("ROADBED_SLOW_TESTS"), reason="set ROADBED_SLOW_TESTS=1")
 
@@ -184,3 +185,40 @@ def test_a_large_order_with_one_swap_is_told_in_a_tenth_of_that(size, limit_s) -
     started = time.process_time()
     assert len(moves(before, after)) == 1
     assert time.process_time() - started < limit_s
+
+
+@given(st.integers(2, 6), st.lists(st.integers(1, 40), min_size=2, max_size=7), st.randoms(use_true_random=False))
+def test_runs_that_stay_together_lead_to_as_few_moves_as_single_steps(
+    changed_of: int, lengths: list[int], dice: random.Random
+) -> None:
+    size = sum(lengths)
+    before = list(range(size))
+    starts = [sum(lengths[:number]) for number in range(len(lengths))]
+    runs = [before[start : start + length] for start, length in zip(starts, lengths, strict=True)]
+    dice.shuffle(runs)
+    after = [id for run in runs for id in run]
+    changed = {id for id in before if id % changed_of == 0}
+    told, much = compared(before, after, changed)
+    assert applied(before, told) == after
+    assert much == churn(before, after)
+    longest: list[int] = []
+    for id in after:
+        longest.append(1 + max((longest[at] for at in range(len(longest)) if after[at] < id), default=0))
+    assert len(told) == size - max(longest)
+    # As many of those that did not change stay in place as when each is looked at by itself.
+    wanted = [id not in changed for id in after]
+    kept = ranking._most_wanted(after, ranking._levels(after), wanted)
+    stayed = set(before) - {move.id for move in told}
+    assert len(stayed - changed) == sum(wanted[place] for place in kept)
+
+
+@given(orders, st.dictionaries(st.integers(0, 40), st.integers(1, 45), max_size=6))
+def test_ids_stand_at_the_rank_set_for_them_and_the_others_keep_their_order(
+    order: list[int], wanted: dict[int, int]
+) -> None:
+    result = placed(order, wanted)
+    assert sorted(result) == sorted(order)
+    assert [id for id in result if id not in wanted] == [id for id in order if id not in wanted]
+    pinned = {id: rank for id, rank in wanted.items() if id in order}
+    if len(set(pinned.values())) == len(pinned) and max(pinned.values(), default=0) <= len(order):
+        assert {id: result.index(id) + 1 for id in pinned} == pinned

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from api.webhooks.catalogue import find
 from tests.support.workspace import GUIDE, Workspace, made
 
 PATH = "/v1/roadmap/reprioritize"
@@ -261,3 +262,25 @@ async def test_nothing_of_the_roadmap_is_seen_from_another_workspace(
         body = {"rank": 1, "reason": "mine"} if path.startswith("over") else {"horizon": "now"}
         assert (await other_workspace.live.put(f"/v1/roadmap/{path}", json=body)).status_code == 404
     assert (await workspace.test.get("/v1/roadmap")).json()["ranking_total"] == 0
+
+
+async def test_every_event_of_the_roadmap_is_as_the_catalogue_says(workspace: Workspace) -> None:
+    features = await guide(workspace)
+    await workspace.live.put("/v1/roadmap/policy", json={"churn_limit": 0})
+    await made(workspace.live, PATH, {})
+    path = f"/v1/roadmap/overrides/{features['API v2']['id']}"
+    await workspace.live.put(path, json={"rank": 1, "reason": "Promised"})
+    await made(workspace.live, PATH, {})
+    await made(workspace.live, "/v1/roadmap/views", {"title": "For customers"})
+    changes = {"inputs": [{"feature_id": features["Dark mode"]["id"], "inputs": {"effort": 1}}]}
+    scenario = await made(workspace.live, "/v1/roadmap/scenarios", {"title": "Slower", "changes": changes})
+    await made(workspace.live, f"/v1/roadmap/scenarios/{scenario['id']}/promote", {})
+    kinds = {"roadmap.reprioritized", "roadmap.churn_exceeded", "allocation.drifted", "roadmap.override_set"}
+    for kind in kinds | {"roadmap.published", "scenario.promoted", "feature.scored"}:
+        declared = find(kind)
+        assert declared is not None
+        told = await events(workspace, kind)
+        assert told, kind
+        for event in told:
+            shown = declared.data.model_validate(event["data"])
+            assert set(event["data"]) == {field.alias or name for name, field in type(shown).model_fields.items()}
