@@ -112,6 +112,8 @@ def python_client(text: str) -> str:
     """The generated Python with its two senders replaced by ours, and the hints of each model looked up once."""
     text = _replaced(text, "\ndef send(\n", "\ndef _generated_send(\n")
     text = _replaced(text, "\nasync def send_async(\n", "\nasync def _generated_send_async(\n")
+    # An alias that is made of itself cannot be evaluated when it is defined; within it, it may be anything.
+    text = re.sub(r"(?m)^(\w+) = (.*\b\1\b.*)$", _without_itself, text)
     ours = "\n\nfrom functools import lru_cache\n\nfrom ._send import send, send_async\n\n"
     return text + ours + "get_type_hints = lru_cache(maxsize=None)(get_type_hints)  # type: ignore[assignment]\n"
 
@@ -161,7 +163,7 @@ def python_events(events: dict[str, str]) -> str:
     )
     text += '    """An event that this version of the client does not know."""\n\n'
     text += (
-        "    id: str\n    type: str\n    timestamp: str\n    data: Dict[str, Any]\n    payload: Dict[str, Any]\n\n\n"
+        "    id: str\n    type_: str\n    timestamp: str\n    data: Dict[str, Any]\n    payload: Dict[str, Any]\n\n\n"
     )
     text += f"AnyEvent = Union[\n{''.join(f'    {model},{chr(10)}' for model in models)}    UnknownEvent,\n]\n\n"
     pairs = "".join(f'    "{name}": {_python_name(model)},\n' for name, model in events.items())
@@ -260,6 +262,10 @@ def _replaced(text: str, old: str, new: str) -> str:
     if text.count(old) != 1:
         raise SystemExit(f"The generator no longer writes {old.strip()!r} once: look at openapi/sdk/generate.py.")
     return text.replace(old, new)
+
+
+def _without_itself(alias: re.Match[str]) -> str:
+    return f"{alias[1]} = " + re.sub(rf"\b{alias[1]}\b", "Any", alias[2])
 
 
 def _model(item: dict[str, Any]) -> str:

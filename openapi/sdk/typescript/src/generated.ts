@@ -1709,6 +1709,38 @@ export type ChurnExceeded = {
 };
 
 /**
+ * Whose the sandbox becomes. Nothing is mailed.
+ */
+export type Claim = {
+    /**
+     * An address for mail.
+     * @minLength 0
+     * @maxLength 254
+     * @format email
+     */
+    email: string;
+    /**
+     * The team's name.
+     * @minLength 1
+     * @maxLength 100
+     * @pattern ^[^\u0000]*\S[^\u0000]*$
+     */
+    workspace: string;
+};
+
+/**
+ * A workspace like any other: its sandbox as it was, and a live key.
+ */
+export type Claimed = {
+    /**
+     * The kind of resource.
+     */
+    object: "claimed_sandbox";
+    workspace: Workspace;
+    live_key: NewSecret;
+};
+
+/**
  * One thing that a receiver checks. `passed` is null when an earlier failure leaves nothing to check.
  */
 export type Clause = {
@@ -4396,6 +4428,33 @@ export type EventType = {
 };
 
 /**
+ * What an input rests on.
+ */
+export type Evidence = {
+    /**
+     * What is claimed.
+     * @minLength 1
+     * @maxLength 1000
+     * @pattern ^[^\u0000]*\S[^\u0000]*$
+     */
+    claim: string;
+    /**
+     * Where it is reached.
+     * @minLength 0
+     * @maxLength 2000
+     * @pattern ^https?://
+     */
+    url?: string | null;
+    /**
+     * The day of the observation.
+     * @minLength 0
+     * @maxLength 4194304
+     * @format date
+     */
+    observed_on?: string | null;
+};
+
+/**
  * The feature.
  */
 export type Feature = {
@@ -5688,7 +5747,7 @@ export type KeyCreate = {
      * @minItems 1
      * @maxItems 50
      */
-    scopes: ("features:read" | "features:write" | "scores:read" | "scores:write" | "roadmap:read" | "roadmap:write" | "decisions:read" | "decisions:write" | "prds:read" | "prds:write" | "debts:read" | "debts:write" | "spikes:read" | "spikes:write" | "syncs:read" | "syncs:write" | "plans:read" | "plans:write" | "imports:read" | "imports:write" | "webhooks:read" | "webhooks:write" | "operations:read" | "operations:write" | "usage:read" | "audit:read" | "keys:admin")[];
+    scopes: ("features:read" | "features:write" | "scores:read" | "scores:write" | "roadmap:read" | "roadmap:write" | "decisions:read" | "decisions:write" | "prds:read" | "prds:write" | "debts:read" | "debts:write" | "spikes:read" | "spikes:write" | "syncs:read" | "syncs:write" | "plans:read" | "plans:write" | "imports:read" | "imports:write" | "webhooks:read" | "webhooks:write" | "operations:read" | "operations:write" | "usage:read" | "audit:read" | "sandbox:write" | "keys:admin")[];
     /**
      * RFC 3339; null never expires.
      * @maxLength 40
@@ -8957,7 +9016,7 @@ export type Prd = {
     /**
      * What is wrong today, and for whom.
      */
-    problem: ProblemStatement | null;
+    problem: PrdProblem | null;
     /**
      * What is to be built.
      * @minLength 0
@@ -9111,7 +9170,7 @@ export type PrdChanged = {
     /**
      * What is wrong today, and for whom.
      */
-    problem: ProblemStatement | null;
+    problem: PrdProblem | null;
     /**
      * What is to be built.
      * @minLength 0
@@ -9226,7 +9285,7 @@ export type PrdCreate = {
     /**
      * What is wrong today, and for whom.
      */
-    problem?: ProblemStatementInput | string | null;
+    problem?: PrdProblemInput | string | null;
     /**
      * What is to be built.
      * @minLength 0
@@ -9370,7 +9429,7 @@ export type PrdDiff = {
 /**
  * A claim, and where its number is from.
  */
-export type PrdEvidence = {
+export type PrdEvidenceInput = {
     /**
      * What is claimed.
      * @minLength 1
@@ -9491,7 +9550,7 @@ export type PrdMoved = {
     /**
      * What is wrong today, and for whom.
      */
-    problem: ProblemStatement | null;
+    problem: PrdProblem | null;
     /**
      * What is to be built.
      * @minLength 0
@@ -9749,6 +9808,50 @@ export type PrdPatch = {
 };
 
 /**
+ * Whose problem it is, how they get by today, and what proves it.
+ */
+export type PrdProblem = {
+    /**
+     * What it says.
+     */
+    statement: unknown;
+    /**
+     * How it goes today.
+     */
+    current_flow?: unknown;
+    /**
+     * What supports it.
+     */
+    evidence?: unknown;
+};
+
+/**
+ * Whose problem it is, how they get by today, and what proves it.
+ */
+export type PrdProblemInput = {
+    /**
+     * What it says.
+     * @minLength 0
+     * @maxLength 50000
+     * @pattern ^[^\u0000]*$
+     */
+    statement: string;
+    /**
+     * How it goes today.
+     * @minLength 0
+     * @maxLength 50000
+     * @pattern ^[^\u0000]*$
+     */
+    current_flow?: string | null;
+    /**
+     * What supports it.
+     * @minItems 0
+     * @maxItems 50
+     */
+    evidence?: PrdEvidenceInput[];
+};
+
+/**
  * What leadership is told: a share invested now prevents a drop, with a probability.
  */
 export type Prevention = {
@@ -9795,50 +9898,6 @@ export type PreventionInput = {
      * That the drop comes without the work. Without it: certain.
      */
     probability?: (number | string) | null;
-};
-
-/**
- * Whose problem it is, how they get by today, and what proves it.
- */
-export type ProblemStatement = {
-    /**
-     * What it says.
-     */
-    statement: unknown;
-    /**
-     * How it goes today.
-     */
-    current_flow?: unknown;
-    /**
-     * What supports it.
-     */
-    evidence?: unknown;
-};
-
-/**
- * Whose problem it is, how they get by today, and what proves it.
- */
-export type ProblemStatementInput = {
-    /**
-     * What it says.
-     * @minLength 0
-     * @maxLength 50000
-     * @pattern ^[^\u0000]*$
-     */
-    statement: string;
-    /**
-     * How it goes today.
-     * @minLength 0
-     * @maxLength 50000
-     * @pattern ^[^\u0000]*$
-     */
-    current_flow?: string | null;
-    /**
-     * What supports it.
-     * @minItems 0
-     * @maxItems 50
-     */
-    evidence?: PrdEvidence[];
 };
 
 /**
@@ -10563,6 +10622,27 @@ export type ReservedTold = {
      * @format double
      */
     implied_team: number | null;
+};
+
+/**
+ * What a reset deleted. Keys, usage and the audit log stay.
+ */
+export type Reset = {
+    /**
+     * The kind of resource.
+     */
+    object: "sandbox_reset";
+    /**
+     * Rows.
+     * @minimum 0
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    deleted: number;
+    /**
+     * False when there was more than one request may delete: send it again.
+     */
+    complete: boolean;
 };
 
 /**
@@ -11499,6 +11579,30 @@ export type Rules = {
 };
 
 /**
+ * A workspace for seven days, with a test key and no owner.
+ */
+export type Sandbox = {
+    /**
+     * The kind of resource.
+     */
+    object: "sandbox";
+    /**
+     * The workspace it belongs to.
+     * @minLength 29
+     * @maxLength 29
+     * @pattern ^ws_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    workspace_id: string;
+    test_key: NewSecret;
+    /**
+     * RFC 3339, UTC.
+     * @maxLength 40
+     * @format date-time
+     */
+    claim_until: string;
+};
+
+/**
  * The scenario.
  */
 export type Scenario = {
@@ -11862,7 +11966,7 @@ export type ScoreCreate = {
      * @minItems 0
      * @maxItems 20
      */
-    evidence?: ScoreEvidence[];
+    evidence?: Evidence[];
     /**
      * A remark.
      * @minLength 0
@@ -11870,33 +11974,6 @@ export type ScoreCreate = {
      * @pattern ^[^\u0000]*$
      */
     note?: string | null;
-};
-
-/**
- * What an input rests on.
- */
-export type ScoreEvidence = {
-    /**
-     * What is claimed.
-     * @minLength 1
-     * @maxLength 1000
-     * @pattern ^[^\u0000]*\S[^\u0000]*$
-     */
-    claim: string;
-    /**
-     * Where it is reached.
-     * @minLength 0
-     * @maxLength 2000
-     * @pattern ^https?://
-     */
-    url?: string | null;
-    /**
-     * The day of the observation.
-     * @minLength 0
-     * @maxLength 4194304
-     * @format date
-     */
-    observed_on?: string | null;
 };
 
 /**
@@ -12069,7 +12146,7 @@ export type Sections = {
     /**
      * What is wrong today, and for whom.
      */
-    problem?: ProblemStatement | null;
+    problem?: PrdProblem | null;
     /**
      * What is to be built.
      * @minLength 0
@@ -12143,6 +12220,50 @@ export type Sections = {
      * @maxItems 200
      */
     open_questions?: OpenQuestion[];
+};
+
+/**
+ * What is there now of the guide. Seeding again makes nothing twice.
+ */
+export type Seed = {
+    /**
+     * The kind of resource.
+     */
+    object: "sandbox_seed";
+    /**
+     * The features.
+     * @minimum -9007199254740991
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    features: number;
+    /**
+     * The decisions.
+     * @minimum -9007199254740991
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    decisions: number;
+    /**
+     * The prds.
+     * @minimum -9007199254740991
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    prds: number;
+    /**
+     * The inbox that gets every event; null where it may not be reached.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    endpoint_url: string | null;
+    /**
+     * Figures that the guide prints and that are wrong.
+     * @minItems 0
+     * @maxItems 100
+     */
+    discrepancies: string[];
 };
 
 /**
@@ -14733,7 +14854,7 @@ export type Problem = {
     /**
      * The problem, for programs; each has a page in the docs.
      */
-    code: "already_recorded" | "already_superseded" | "blocker_resolved" | "blocking_questions" | "body_too_large" | "conflict" | "decision_frozen" | "delivery_under_way" | "endpoint_disabled" | "event_expunged" | "external_id_taken" | "idempotency_in_progress" | "idempotency_key_reused" | "illegal_transition" | "insufficient_scope" | "internal_error" | "invalid_cursor" | "invalid_request" | "key_ended" | "last_secret" | "method_not_allowed" | "not_acceptable" | "not_approved" | "not_found" | "not_in_review" | "not_recorded" | "nothing_ranked" | "nothing_scored" | "operation_ended" | "plan_too_large" | "planner_busy" | "prd_frozen" | "precondition_failed" | "quota_exceeded" | "rate_limited" | "request_timeout" | "roadmap_frozen" | "scenario_promoted" | "scenario_stale" | "simulation_too_large" | "simulator_busy" | "spike_concluded" | "spike_started" | "sync_held" | "too_many_loadtests" | "too_many_operations" | "too_many_overrides" | "too_many_secrets" | "too_many_versions" | "unauthenticated" | "unavailable" | "unsupported_media_type";
+    code: "already_recorded" | "already_superseded" | "blocker_resolved" | "blocking_questions" | "body_too_large" | "conflict" | "decision_frozen" | "delivery_under_way" | "endpoint_disabled" | "event_expunged" | "external_id_taken" | "idempotency_in_progress" | "idempotency_key_reused" | "illegal_transition" | "insufficient_scope" | "internal_error" | "invalid_cursor" | "invalid_request" | "key_ended" | "last_secret" | "method_not_allowed" | "not_acceptable" | "not_approved" | "not_claimable" | "not_found" | "not_in_review" | "not_recorded" | "nothing_ranked" | "nothing_scored" | "operation_ended" | "plan_too_large" | "planner_busy" | "prd_frozen" | "precondition_failed" | "quota_exceeded" | "rate_limited" | "request_timeout" | "roadmap_frozen" | "sandbox_only" | "scenario_promoted" | "scenario_stale" | "simulation_too_large" | "simulator_busy" | "spike_concluded" | "spike_started" | "sync_held" | "too_many_loadtests" | "too_many_operations" | "too_many_overrides" | "too_many_secrets" | "too_many_versions" | "unauthenticated" | "unavailable" | "unsupported_media_type";
     /**
      * Name it when you write to us.
      * @minLength 0
@@ -17170,7 +17291,7 @@ export type Delete_featureHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -17206,7 +17327,7 @@ export type Update_featureHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -17319,7 +17440,7 @@ export type Upsert_featureHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -17884,7 +18005,7 @@ export type Set_roadmap_policyHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -18041,7 +18162,7 @@ export type Set_roadmap_itemHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -18076,7 +18197,7 @@ export type Delete_roadmap_itemHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -18276,7 +18397,7 @@ export type Delete_scenarioHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -18526,7 +18647,7 @@ export type Update_decisionHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -18563,7 +18684,7 @@ export type Record_decisionHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
     /**
@@ -18846,7 +18967,7 @@ export type Update_prdHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -18883,7 +19004,7 @@ export type Add_requirementHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
     /**
@@ -18935,7 +19056,7 @@ export type Update_requirementHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -18972,7 +19093,7 @@ export type Add_storyHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
     /**
@@ -19017,7 +19138,7 @@ export type Add_riskHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
     /**
@@ -19062,7 +19183,7 @@ export type Add_questionHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
     /**
@@ -19114,7 +19235,7 @@ export type Update_questionHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -19445,7 +19566,7 @@ export type Lint_prdVariables = {
     headers?: Lint_prdHeaders;
 };
 
-export type Export_prdResult = string;
+export type Export_prdResult = Record<string, JsonValue>;
 
 export type Export_prdPath = {
     /**
@@ -19585,7 +19706,7 @@ export type Delete_debtHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -19621,7 +19742,7 @@ export type Update_debtHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -19931,7 +20052,7 @@ export type Update_syncHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -20060,7 +20181,7 @@ export type Update_blockerHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -20175,7 +20296,7 @@ export type Delete_planHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -20211,7 +20332,7 @@ export type Update_planHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -20372,7 +20493,7 @@ export type Delete_endpointHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -20408,7 +20529,7 @@ export type Update_endpointHeaders = {
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
      * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^"\\]*"( *, *(W/)?"[^"\\]*")*)$
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
      */
     "If-Match"?: string;
 };
@@ -21385,6 +21506,88 @@ export type Check_audit_chainResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+};
+
+export type Reset_sandboxResult = Reset;
+
+export type Reset_sandboxHeaders = {
+    /**
+     * Makes the request safe to send again for 24 hours: a UUID is a good one.
+     * @minLength 1
+     * @maxLength 255
+     * @pattern ^[\x21-\x7e]+$
+     */
+    "Idempotency-Key"?: string;
+};
+
+export type Reset_sandboxResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+};
+
+export type Reset_sandboxVariables = {
+    headers?: Reset_sandboxHeaders;
+};
+
+export type Seed_sandboxResult = Seed;
+
+export type Seed_sandboxHeaders = {
+    /**
+     * Makes the request safe to send again for 24 hours: a UUID is a good one.
+     * @minLength 1
+     * @maxLength 255
+     * @pattern ^[\x21-\x7e]+$
+     */
+    "Idempotency-Key"?: string;
+};
+
+export type Seed_sandboxResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+};
+
+export type Seed_sandboxVariables = {
+    headers?: Seed_sandboxHeaders;
+};
+
+export type Claim_sandboxResult = Claimed;
+
+export type Claim_sandboxBody = Claim;
+
+export type Claim_sandboxHeaders = {
+    /**
+     * Makes the request safe to send again for 24 hours: a UUID is a good one.
+     * @minLength 1
+     * @maxLength 255
+     * @pattern ^[\x21-\x7e]+$
+     */
+    "Idempotency-Key"?: string;
+};
+
+export type Claim_sandboxResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+};
+
+export type Claim_sandboxVariables = {
+    body: Claim_sandboxBody;
+    headers?: Claim_sandboxHeaders;
+};
+
+export type Open_sandboxResult = Sandbox;
+
+export type Open_sandboxResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+    location?: string;
 };
 
 /**
@@ -23220,6 +23423,54 @@ export type Ops = {
             ratelimitPolicy?: string;
         };
     };
+    reset_sandbox: {
+        args: {
+            headers?: Reset_sandboxHeaders;
+        };
+        result: Reset_sandboxResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+        };
+    };
+    seed_sandbox: {
+        args: {
+            headers?: Seed_sandboxHeaders;
+        };
+        result: Seed_sandboxResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+        };
+    };
+    claim_sandbox: {
+        args: {
+            body: Claim_sandboxBody;
+            headers?: Claim_sandboxHeaders;
+        };
+        result: Claim_sandboxResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+        };
+    };
+    open_sandbox: {
+        args: {};
+        result: Open_sandboxResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+            location?: string;
+        };
+    };
 };
 
 /**
@@ -23305,7 +23556,7 @@ export const OPERATIONS = {
     list_prd_observations: { id: "list_prd_observations", method: "GET", path: "/prds/{id}/observations", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "metric_id", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     observe_metric: { id: "observe_metric", method: "POST", path: "/prds/{id}/observations", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     lint_prd: { id: "lint_prd", method: "POST", path: "/prds/{id}/lint", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    export_prd: { id: "export_prd", method: "GET", path: "/prds/{id}/export", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "format", in: "query" }], responseKind: "text", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    export_prd: { id: "export_prd", method: "GET", path: "/prds/{id}/export", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "format", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_debts: { id: "list_debts", method: "GET", path: "/debts", tags: ["debts"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "status", in: "query" }, { name: "verdict", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_debt: { id: "create_debt", method: "POST", path: "/debts", tags: ["debts"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     get_debt: { id: "get_debt", method: "GET", path: "/debts/{id}", tags: ["debts"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
@@ -23367,7 +23618,11 @@ export const OPERATIONS = {
     get_usage: { id: "get_usage", method: "GET", path: "/usage", tags: ["accounts"], params: [{ name: "since", in: "query" }, { name: "until", in: "query" }, { name: "group_by", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     set_quota_policy: { id: "set_quota_policy", method: "PATCH", path: "/usage", tags: ["accounts"], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_audit: { id: "list_audit", method: "GET", path: "/audit", tags: ["accounts"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "resource", in: "query" }, { name: "resource_id", in: "query" }, { name: "request_id", in: "query" }, { name: "key_id", in: "query" }, { name: "action", in: "query" }, { name: "at_gte", in: "query" }, { name: "at_lte", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    check_audit_chain: { id: "check_audit_chain", method: "GET", path: "/audit/chain", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] }
+    check_audit_chain: { id: "check_audit_chain", method: "GET", path: "/audit/chain", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    reset_sandbox: { id: "reset_sandbox", method: "POST", path: "/sandbox/reset", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    seed_sandbox: { id: "seed_sandbox", method: "POST", path: "/sandbox/seed", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    claim_sandbox: { id: "claim_sandbox", method: "POST", path: "/sandboxes/claim", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    open_sandbox: { id: "open_sandbox", method: "POST", path: "/sandboxes", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] }
 } as const satisfies Record<string, OperationDescriptor>;
 
 export type OperationId = (typeof OPERATIONS)[keyof typeof OPERATIONS]["id"];

@@ -484,6 +484,21 @@ class ChurnExceeded:
 
 
 @dataclass
+class Claim:
+    """Whose the sandbox becomes. Nothing is mailed."""
+    email: str
+    workspace: str
+
+
+@dataclass
+class Claimed:
+    """A workspace like any other: its sandbox as it was, and a live key."""
+    object: str
+    workspace: Workspace
+    live_key: NewSecret
+
+
+@dataclass
 class Clause:
     """One thing that a receiver checks. `passed` is null when an earlier failure leaves nothing to check."""
     name: str
@@ -1179,6 +1194,14 @@ class EventType:
     since: str
     data_schema: Dict[str, JsonValue]
     example: Dict[str, Any]
+
+
+@dataclass
+class Evidence:
+    """What an input rests on."""
+    claim: str
+    url: Optional[str] = None
+    observed_on: Optional[str] = None
 
 
 @dataclass
@@ -2387,7 +2410,7 @@ class Prd:
     approvals_required: int
     feature_ids: List[str]
     decision_ids: List[str]
-    problem: Optional[ProblemStatement]
+    problem: Optional[PrdProblem]
     solution: Optional[str]
     user_stories: List[UserStory]
     requirements: List[Requirement]
@@ -2417,7 +2440,7 @@ class PrdChanged:
     approvals_required: int
     feature_ids: List[str]
     decision_ids: List[str]
-    problem: Optional[ProblemStatement]
+    problem: Optional[PrdProblem]
     solution: Optional[str]
     user_stories: List[UserStory]
     requirements: List[Requirement]
@@ -2441,7 +2464,7 @@ class PrdChanged:
 class PrdCreate:
     """A new PRD, as a draft."""
     title: str
-    problem: Optional[Union[ProblemStatementInput, str]] = None
+    problem: Optional[Union[PrdProblemInput, str]] = None
     solution: Optional[str] = None
     user_stories: Optional[List[UserStoryInput]] = None
     requirements: Optional[List[RequirementInput]] = None
@@ -2471,7 +2494,7 @@ class PrdDiff:
 
 
 @dataclass
-class PrdEvidence:
+class PrdEvidenceInput:
     """A claim, and where its number is from."""
     claim: str
     value: Optional[Union[float, str]] = None
@@ -2501,7 +2524,7 @@ class PrdMoved:
     approvals_required: int
     feature_ids: List[str]
     decision_ids: List[str]
-    problem: Optional[ProblemStatement]
+    problem: Optional[PrdProblem]
     solution: Optional[str]
     user_stories: List[UserStory]
     requirements: List[Requirement]
@@ -2558,6 +2581,22 @@ class PrdPatch:
 
 
 @dataclass
+class PrdProblem:
+    """Whose problem it is, how they get by today, and what proves it."""
+    statement: Any
+    current_flow: Optional[Any] = None
+    evidence: Optional[Any] = None
+
+
+@dataclass
+class PrdProblemInput:
+    """Whose problem it is, how they get by today, and what proves it."""
+    statement: str
+    current_flow: Optional[str] = None
+    evidence: Optional[List[PrdEvidenceInput]] = None
+
+
+@dataclass
 class Prevention:
     """What leadership is told: a share invested now prevents a drop, with a probability."""
     invested_share: float
@@ -2571,22 +2610,6 @@ class PreventionInput:
     invested_share: Union[float, str]
     prevented_drop: Union[float, str]
     probability: Optional[Union[float, str]] = None
-
-
-@dataclass
-class ProblemStatement:
-    """Whose problem it is, how they get by today, and what proves it."""
-    statement: Any
-    current_flow: Optional[Any] = None
-    evidence: Optional[Any] = None
-
-
-@dataclass
-class ProblemStatementInput:
-    """Whose problem it is, how they get by today, and what proves it."""
-    statement: str
-    current_flow: Optional[str] = None
-    evidence: Optional[List[PrdEvidence]] = None
 
 
 @dataclass
@@ -2810,6 +2833,14 @@ class ReservedTold:
     reserved_months: float
     enough: bool
     implied_team: Optional[float]
+
+
+@dataclass
+class Reset:
+    """What a reset deleted. Keys, usage and the audit log stay."""
+    object: str
+    deleted: int
+    complete: bool
 
 
 @dataclass
@@ -3062,6 +3093,15 @@ class Rules:
 
 
 @dataclass
+class Sandbox:
+    """A workspace for seven days, with a test key and no owner."""
+    object: str
+    workspace_id: str
+    test_key: NewSecret
+    claim_until: str
+
+
+@dataclass
 class Scenario:
     """The scenario."""
     id: str
@@ -3155,16 +3195,8 @@ class ScoreCreate:
     scale: Optional[str] = None
     author: Optional[str] = None
     author_kind: Optional[str] = None
-    evidence: Optional[List[ScoreEvidence]] = None
+    evidence: Optional[List[Evidence]] = None
     note: Optional[str] = None
-
-
-@dataclass
-class ScoreEvidence:
-    """What an input rests on."""
-    claim: str
-    url: Optional[str] = None
-    observed_on: Optional[str] = None
 
 
 @dataclass
@@ -3215,7 +3247,7 @@ class SecretList:
 @dataclass
 class Sections:
     """All of a PRD but its title. What is left out is empty."""
-    problem: Optional[ProblemStatement] = None
+    problem: Optional[PrdProblem] = None
     solution: Optional[str] = None
     user_stories: Optional[List[UserStory]] = None
     requirements: Optional[List[Requirement]] = None
@@ -3228,6 +3260,17 @@ class Sections:
     success_metrics: Optional[List[SuccessMetric]] = None
     release_phases: Optional[List[ReleasePhase]] = None
     open_questions: Optional[List[OpenQuestion]] = None
+
+
+@dataclass
+class Seed:
+    """What is there now of the guide. Seeding again makes nothing twice."""
+    object: str
+    features: int
+    decisions: int
+    prds: int
+    endpoint_url: Optional[str]
+    discrepancies: List[str]
 
 
 @dataclass
@@ -4770,7 +4813,7 @@ class WebhookEndpointSecretRotatedEvent:
     _field_map: ClassVar[Dict[str, str]] = {"type_": "type"}
 
 
-JsonValue = Optional[Union[str, float, bool, Dict[str, Any], List[JsonValue]]]
+JsonValue = Optional[Union[str, float, bool, Dict[str, Any], List[Any]]]
 
 
 class Servers:
@@ -4789,8 +4832,8 @@ class Servers:
 from dataclasses import dataclass
 from typing import Any, Generic, Optional, TypeVar
 
-T = TypeVar("T")
-E = TypeVar("E")
+T = TypeVar("Any")
+E = TypeVar("Any")
 
 
 class ApiError(Exception):
@@ -5053,7 +5096,7 @@ import httpx
 
 
 # Not `T`: the runtime modules share one generated file, where `_errors.py` defines `T`.
-TData = TypeVar("TData")
+TData = TypeVar("Any")
 
 
 @dataclass
@@ -5927,6 +5970,10 @@ _OPERATIONS: Dict[str, Dict[str, Any]] = {
     "set_quota_policy": {"id": "set_quota_policy", "method": "PATCH", "path": "/usage", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "list_audit": {"id": "list_audit", "method": "GET", "path": "/audit", "security": [[{"scheme": "key", "kind": "bearer"}]], "pagination": {"style": "cursor", "param": "cursor", "next_cursor": "/next_cursor", "has_more": "/has_more", "items": "/data"}},
     "check_audit_chain": {"id": "check_audit_chain", "method": "GET", "path": "/audit/chain", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "reset_sandbox": {"id": "reset_sandbox", "method": "POST", "path": "/sandbox/reset", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "seed_sandbox": {"id": "seed_sandbox", "method": "POST", "path": "/sandbox/seed", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "claim_sandbox": {"id": "claim_sandbox", "method": "POST", "path": "/sandboxes/claim", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "open_sandbox": {"id": "open_sandbox", "method": "POST", "path": "/sandboxes", "security": [[{"scheme": "key", "kind": "bearer"}]]},
 }
 
 
@@ -8686,7 +8733,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Lint, decode(Lint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def export_prd(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
+    def export_prd(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Dict[str, JsonValue]:
         """Export prd"""
         op = _OPERATIONS["export_prd"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8697,9 +8744,9 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return None
+        return cast(Dict[str, JsonValue], decode(Dict[str, JsonValue], _safe_json(response)))
 
-    def export_prd_with_headers(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[None]:
+    def export_prd_with_headers(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Dict[str, JsonValue]]:
         """Like export_prd(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["export_prd"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8710,7 +8757,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=None, headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Dict[str, JsonValue], decode(Dict[str, JsonValue], _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_debts(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DebtList:
         """List debts"""
@@ -10735,6 +10782,94 @@ class Client:
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(AuditChain, decode(AuditChain, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    def reset_sandbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Reset:
+        """Reset sandbox"""
+        op = _OPERATIONS["reset_sandbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Reset, decode(Reset, _safe_json(response)))
+
+    def reset_sandbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Reset]:
+        """Like reset_sandbox(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["reset_sandbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Reset, decode(Reset, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    def seed_sandbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Seed:
+        """Seed sandbox"""
+        op = _OPERATIONS["seed_sandbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Seed, decode(Seed, _safe_json(response)))
+
+    def seed_sandbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Seed]:
+        """Like seed_sandbox(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["seed_sandbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Seed, decode(Seed, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    def claim_sandbox(self, body: Claim, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Claimed:
+        """Claim sandbox"""
+        op = _OPERATIONS["claim_sandbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Claimed, decode(Claimed, _safe_json(response)))
+
+    def claim_sandbox_with_headers(self, body: Claim, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Claimed]:
+        """Like claim_sandbox(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["claim_sandbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Claimed, decode(Claimed, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    def open_sandbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Sandbox:
+        """Open sandbox"""
+        op = _OPERATIONS["open_sandbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Sandbox, decode(Sandbox, _safe_json(response)))
+
+    def open_sandbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Sandbox]:
+        """Like open_sandbox(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["open_sandbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Sandbox, decode(Sandbox, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
 
 class AsyncClient:
@@ -13525,7 +13660,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Lint, decode(Lint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def export_prd(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
+    async def export_prd(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Dict[str, JsonValue]:
         """Export prd"""
         op = _OPERATIONS["export_prd"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13536,9 +13671,9 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return None
+        return cast(Dict[str, JsonValue], decode(Dict[str, JsonValue], _safe_json(response)))
 
-    async def export_prd_with_headers(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[None]:
+    async def export_prd_with_headers(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Dict[str, JsonValue]]:
         """Like export_prd(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["export_prd"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13549,7 +13684,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=None, headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Dict[str, JsonValue], decode(Dict[str, JsonValue], _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_debts(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DebtList:
         """List debts"""
@@ -15598,6 +15733,94 @@ class AsyncClient:
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(AuditChain, decode(AuditChain, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    async def reset_sandbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Reset:
+        """Reset sandbox"""
+        op = _OPERATIONS["reset_sandbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Reset, decode(Reset, _safe_json(response)))
+
+    async def reset_sandbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Reset]:
+        """Like reset_sandbox(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["reset_sandbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Reset, decode(Reset, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    async def seed_sandbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Seed:
+        """Seed sandbox"""
+        op = _OPERATIONS["seed_sandbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Seed, decode(Seed, _safe_json(response)))
+
+    async def seed_sandbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Seed]:
+        """Like seed_sandbox(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["seed_sandbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Seed, decode(Seed, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    async def claim_sandbox(self, body: Claim, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Claimed:
+        """Claim sandbox"""
+        op = _OPERATIONS["claim_sandbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Claimed, decode(Claimed, _safe_json(response)))
+
+    async def claim_sandbox_with_headers(self, body: Claim, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Claimed]:
+        """Like claim_sandbox(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["claim_sandbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Claimed, decode(Claimed, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    async def open_sandbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Sandbox:
+        """Open sandbox"""
+        op = _OPERATIONS["open_sandbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Sandbox, decode(Sandbox, _safe_json(response)))
+
+    async def open_sandbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Sandbox]:
+        """Like open_sandbox(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["open_sandbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Sandbox, decode(Sandbox, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
 
 

@@ -69,7 +69,7 @@ class UnknownEvent:
     """An event that this version of the client does not know."""
 
     id: str
-    type: str
+    type_: str
     timestamp: str
     data: Dict[str, Any]
     payload: Dict[str, Any]

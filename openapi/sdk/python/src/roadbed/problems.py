@@ -97,6 +97,10 @@ class NotApproved(APIError):
     """`not_approved`."""
 
 
+class NotClaimable(APIError):
+    """`not_claimable`."""
+
+
 class NotFound(APIError):
     """`not_found`."""
 
@@ -151,6 +155,10 @@ class RequestTimeout(APIError):
 
 class RoadmapFrozen(APIError):
     """`roadmap_frozen`."""
+
+
+class SandboxOnly(APIError):
+    """`sandbox_only`."""
 
 
 class ScenarioPromoted(APIError):
@@ -237,6 +245,7 @@ BY_CODE: Dict[str, Type[APIError]] = {
     "method_not_allowed": MethodNotAllowed,
     "not_acceptable": NotAcceptable,
     "not_approved": NotApproved,
+    "not_claimable": NotClaimable,
     "not_found": NotFound,
     "not_in_review": NotInReview,
     "not_recorded": NotRecorded,
@@ -251,6 +260,7 @@ BY_CODE: Dict[str, Type[APIError]] = {
     "rate_limited": RateLimited,
     "request_timeout": RequestTimeout,
     "roadmap_frozen": RoadmapFrozen,
+    "sandbox_only": SandboxOnly,
     "scenario_promoted": ScenarioPromoted,
     "scenario_stale": ScenarioStale,
     "simulation_too_large": SimulationTooLarge,
