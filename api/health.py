@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import column, select, table
@@ -12,7 +10,7 @@ from api.http.reply import Reply, computed
 from api.problems import Problem, Unavailable
 from api.stores import Prepared, Stores
 
-_ROOT = Path(__file__).resolve().parent.parent
+_VERSIONS = Path(__file__).resolve().parent.parent / "migrations" / "versions"
 _AT = Prepared(select(column("version_num")).select_from(table("alembic_version")))
 
 router = APIRouter(include_in_schema=False)
@@ -41,10 +39,8 @@ async def metrics() -> Response:
 
 def newest_migration() -> str:
     """The revision that the code was written for."""
-    script = ScriptDirectory.from_config(Config(str(_ROOT / "alembic.ini")))
-    head = script.get_current_head()
-    assert head is not None
-    return head
+    # The names say it: the chain is one line of numbered files (tests/test_migrations.py), and alembic is slow to load.
+    return max(path.name[:4] for path in _VERSIONS.glob("[0-9]*_*.py"))
 
 
 _NEWEST = newest_migration()

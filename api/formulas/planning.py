@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from graphlib import CycleError, TopologicalSorter
-from typing import Literal
-
-import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
+from math import inf
+from typing import TYPE_CHECKING, Literal
 
 from api.formulas.exact import FormulaError, rounded
+
+if TYPE_CHECKING:
+    from scipy.optimize import LinearConstraint
 
 MAX_ITEMS = 500
 MAX_PERIODS = 12
@@ -196,6 +196,10 @@ def _optimum(items: Sequence[Item], rules: Rules) -> tuple[dict[str, str] | None
     """The most worth that all rules allow: the period of each chosen item. None, with True, when no plan keeps them."""
     if not items:
         return {}, True
+    # Here and not above: the solver takes a second to import, and most processes never plan.
+    import numpy as np  # noqa: PLC0415
+    from scipy.optimize import Bounds, milp  # noqa: PLC0415
+
     periods = list(rules.capacity)
     columns = {(item.id, t): i * len(periods) + t for i, item in enumerate(items) for t in range(len(periods))}
     rows = _Rows(len(columns))
@@ -206,13 +210,13 @@ def _optimum(items: Sequence[Item], rules: Rules) -> tuple[dict[str, str] | None
         for id in item.depends_on:
             for t in range(len(periods)):
                 here = {columns[item.id, s]: 1.0 for s in range(t + 1)}
-                rows.add(here | {columns[id, s]: -1.0 for s in range(t + 1)}, -np.inf, 0)
+                rows.add(here | {columns[id, s]: -1.0 for s in range(t + 1)}, -inf, 0)
     for t, period in enumerate(periods):
         for team, amount in rules.capacity[period].items():
             used = {columns[item.id, t]: float(item.effort_months) for item in items if item.team == team}
-            rows.add(used, -np.inf, float(amount))
+            rows.add(used, -inf, float(amount))
     for bucket, (least_share, most_share) in rules.shares.items():
-        for share, low, high in ((least_share, 0.0, np.inf), (most_share, -np.inf, 0.0)):
+        for share, low, high in ((least_share, 0.0, inf), (most_share, -inf, 0.0)):
             rows.add(
                 {
                     columns[item.id, t]: float(((item.bucket == bucket) - share) * item.effort_months)
@@ -319,6 +323,9 @@ class _Rows:
         self._low.append(low)
         self._high.append(high)
 
-    def constraint(self) -> LinearConstraint:
+    def constraint(self) -> "LinearConstraint":
+        from scipy.optimize import LinearConstraint  # noqa: PLC0415
+        from scipy.sparse import csr_array  # noqa: PLC0415
+
         shape = (len(self._low), self._columns)
         return LinearConstraint(csr_array((self._values, self._at, self._ends), shape=shape), self._low, self._high)
