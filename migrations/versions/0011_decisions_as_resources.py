@@ -1,5 +1,7 @@
 """Decisions as resources: numbers, models of cost, the chain, links, observations and reviews."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -131,7 +133,7 @@ _NOTHING_FOUND = (
 def _widen_decisions() -> None:
     """New columns, filled for the decisions that are there. The defaults were only for those."""
     jsonb, texts = postgresql.JSONB(), postgresql.ARRAY(sa.Text())
-    filled = {
+    filled: dict[str, tuple[Any, str]] = {
         "number": (sa.Integer(), "0"),
         "aliases": (texts, "{}"),
         "fixed": (texts, "{}"),

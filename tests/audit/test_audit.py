@@ -130,3 +130,44 @@ def _times(entry: dict[str, object], side: str) -> dict[str, object]:
     values = entry[side]
     assert isinstance(values, dict)
     return {"updated_at": values["updated_at"]}
+
+
+# Written by machines, derived from what is logged, append-only by themselves, or not a decision of anybody.
+NOT_AUDITED = {
+    "attempts",
+    "audit_log",
+    "decision_chain",
+    "decision_heads",
+    "decision_links",
+    "decision_reviews",
+    "deliveries",
+    "endpoint_health",
+    "events",
+    "first_calls",
+    "idempotency_keys",
+    "inbox_messages",
+    "latest_scores",
+    "onboarding_steps",
+    "operations",
+    "prd_versions",
+    "ranking_pages",
+    "rankings",
+    "roadmap_policies",
+    "search_words",
+    "usage_days",
+    "usage_months",
+}
+
+
+async def test_every_table_of_a_tenant_is_audited_or_named_as_one_that_is_not(owner: asyncpg.Connection) -> None:
+    rows = await owner.fetch(
+        """
+        SELECT relname, EXISTS (
+            SELECT FROM pg_trigger WHERE tgrelid = pg_class.oid AND tgname LIKE 'audit%'
+        ) AS audited
+        FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid AND attname = 'livemode'
+        WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace
+        """
+    )
+    assert {row["relname"] for row in rows if not row["audited"]} <= NOT_AUDITED
+    assert {row["relname"] for row in rows if row["audited"]} & NOT_AUDITED == set()
