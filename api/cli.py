@@ -33,12 +33,16 @@ def serve() -> None:
     """Serve the API."""
     import uvicorn  # noqa: PLC0415 - only this command serves
 
+    from api.http.connections import prompt  # noqa: PLC0415
+
     settings = _settings()
     uvicorn.run(
         "api.main:served",
         factory=True,
         host=settings.host,
         port=settings.port,
+        http=prompt(settings.body_timeout_s),
+        ws="none",
         access_log=False,
         server_header=False,
         timeout_keep_alive=65,
