@@ -19,8 +19,8 @@ from api.webhooks import signing
 from api.webhooks.backoff import Result, judge
 from api.webhooks.targets import Address, TargetPolicy
 from tests.webhooks import target_corpus
-from workers import sender as sender_module
-from workers.sender import KEPT_BODY_BYTES, Outcome, Outgoing, Sender
+from workers.sender import Outcome, Outgoing, Sender
+from workers.transport import KEPT_BODY_BYTES
 
 LOOPBACK = TargetPolicy(allow=(ip_network("127.0.0.0/8"), ip_network("::1/128")), allow_http=True)
 PUBLIC = TargetPolicy(allow_http=True)
@@ -628,7 +628,7 @@ async def test_a_name_that_is_public_first_and_loopback_later_gains_nothing() ->
 
 
 async def test_the_socket_itself_is_checked_when_the_resolver_is_walked_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if a later aiohttp, or a fault of ours, let addresses through that the policy has not seen."""
+    """As if a fault of ours let addresses through that the policy has not seen."""
 
     async def unchecked(self: Any, host: str, port: int, **_: Any) -> tuple[Address, ...]:
         return ip_address("127.0.0.1"), ip_address("::1")
@@ -719,7 +719,7 @@ async def test_plain_http_behind_https_is_told() -> None:
         assert (await send(there.url("https"))).error == "tls"
 
 
-# -- aiohttp's inside ------------------------------------------------------------------------------------------------
+# -- faults of ours -----------------------------------------------------------------------------------------------
 
 
 async def test_a_fault_of_ours_is_told_without_its_text_and_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -730,18 +730,3 @@ async def test_a_fault_of_ours_is_told_without_its_text_and_logged(caplog: pytes
     assert outcome.error == "internal"
     assert "inside of ours" not in (outcome.error_message or "")
     assert "inside of ours" in caplog.text
-
-
-async def test_the_connections_are_of_our_own_protocol() -> None:
-    """Holds the one place where we reach into aiohttp: a version that moves it fails here, and not in production."""
-    made: list[object] = []
-    original = sender_module._Protocol.connection_made
-    async with receiver(answering(OK)) as there, Sender(LOOPBACK) as sender:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(
-                sender_module._Protocol,
-                "connection_made",
-                lambda self, transport: (made.append(self), original(self, transport))[1],
-            )
-            await sender.send(outgoing(there.url()))
-    assert len(made) == 1
