@@ -23,7 +23,9 @@ from api.http.pagination import Cursors
 from api.http.telemetry import Telemetry
 from api.imports import routes as imports
 from api.inbox import routes as inbox
+from api.lifecycle import routes as lifecycle
 from api.keys import routes as keys
+from api.onboarding import routes as onboarding
 from api.operations import routes as operations
 from api.plans import routes as plans
 from api.prds import routes as prds
@@ -67,7 +69,10 @@ SLICES = (
     inbox.router,
     operations.router,
     usage.router,
+    lifecycle.open_router,
+    lifecycle.router,
     audit.router,
+    onboarding.router,
     sandbox.router,
     sandbox.open_router,
 )

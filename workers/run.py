@@ -14,6 +14,7 @@ from api.stores import WORKER_ROLE, open_stores
 from api.webhooks.sealing import Sealer
 from api.webhooks.subscribe import target_policy
 from workers.deliver import Courier, listen
+from workers.first_calls import keep_telling
 from workers.metrics import keep_counting
 from workers.operations import Operator
 from workers.sandboxes import keep_pruning
@@ -45,6 +46,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event | None = None) -> N
         beside.append(asyncio.create_task(keep_counting(stores)))
         beside.append(asyncio.create_task(keep_sealing(stores)))
         beside.append(asyncio.create_task(keep_pruning(stores, app_stores)))
+        beside.append(asyncio.create_task(keep_telling(stores, app_stores)))
         if settings.worker_metrics_port:
             start_http_server(settings.worker_metrics_port, settings.host)
         log.info("worker_started", bell=settings.bell)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.usage.schemas import PlanUpgraded, ThresholdReached
+from api.usage.schemas import FirstCallMade, PlanUpgraded, ThresholdReached
 from api.webhooks.catalogue import declare
 
 _EXAMPLE: dict[str, Any] = {"id": "ws_01h455vb4pex5vsknk084sn02q"}
@@ -20,4 +20,11 @@ PLAN_UPGRADED = declare(
     example=_EXAMPLE | {"object": "plan", "was": "free", "plan": "growth", "limit": 1_000_000},
     since="2026-11-23",
     description="The workspace reached its limit, and its policy is `auto_upgrade`.",
+)
+FIRST_CALL = declare(
+    "onboarding.first_call",
+    data=FirstCallMade,
+    example=_EXAMPLE | {"object": "first_call", "key_id": "key_01h455vb4pex5vsknk084sn02q", "after_s": 41.5},
+    since="2026-11-23",
+    description="A key of the workspace was answered with success for the first time. Told once for each mode.",
 )

@@ -29,6 +29,7 @@ log = structlog.get_logger()
 
 FLUSH_S = 1.0
 # Upper ends of the latency buckets in milliseconds; the last one is open.
+MOST_REMEMBERED = 100_000
 BUCKETS_MS = (1, 2, 5, 10, 20, 50, 100, 150, 200, 300, 500, 1000, 2000, 5000, 10_000)
 
 Tenant = tuple[UUID, bool]
@@ -73,6 +74,15 @@ LEFT JOIN usage_months AS month
 WHERE workspace.id = :workspace_id"""
     )
 )
+_FIRST_CALLS = Prepared(
+    text(
+        """
+INSERT INTO first_calls (workspace_id, livemode, key_id, at)
+SELECT * FROM unnest(CAST(:workspaces AS uuid[]), CAST(:modes AS boolean[]), CAST(:keys AS uuid[]),
+                     CAST(:times AS timestamptz[]))
+ON CONFLICT DO NOTHING"""
+    )
+)
 _UPGRADE = Prepared(
     text(
         "UPDATE workspaces SET plan = :plan, version = version + 1, updated_at = now() "
@@ -95,6 +105,8 @@ class Meter:
         self._lines: defaultdict[Line, _Count] = defaultdict(_Count)
         self._units: defaultdict[Tenant, int] = defaultdict(int)
         self._known: dict[Tenant, int] = {}
+        self._firsts: dict[tuple[UUID, bool, UUID], datetime] = {}
+        self._called: set[UUID] = set()
 
     def learn(self, tenant: Tenant, calls: int) -> None:
         """What Postgres has of this month."""
@@ -111,6 +123,8 @@ class Meter:
         line.latency[bisect_left(BUCKETS_MS, seconds * 1000)] += 1
         if counts(status):
             self._units[tenant] += units
+        if 200 <= status < 300 and key_id not in self._called:
+            self._remember(tenant, key_id)
 
     async def keep_writing(self) -> None:
         """Every second, until cancelled."""
@@ -123,14 +137,17 @@ class Meter:
         """Write what was counted; all of it stays for the next time when that fails."""
         if not self._lines:
             return
-        lines, units = self._lines, self._units
-        self._lines, self._units = defaultdict(_Count), defaultdict(int)
+        lines, units, firsts = self._lines, self._units, self._firsts
+        self._lines, self._units, self._firsts = defaultdict(_Count), defaultdict(int), {}
         try:
             async with self._stores.transaction(Scope(metering=True)) as tx:
                 await self._write_days(tx, lines)
+                if firsts:
+                    await self._write_firsts(tx, firsts)
                 await self._write_months(tx, units)
                 await tx.commit()
         except BaseException:
+            self._firsts = firsts | self._firsts
             self._put_back(lines, units)
             raise
 
@@ -145,6 +162,23 @@ class Meter:
             statuses=[line[4] for line in ordered],
             calls=[lines[line].calls for line in ordered],
             latencies=[",".join(map(str, lines[line].latency)) for line in ordered],
+        )
+
+    def _remember(self, tenant: Tenant, key_id: UUID) -> None:
+        """Of each key this process looks once: Postgres knows whether the call was the first of all."""
+        if len(self._called) >= MOST_REMEMBERED:
+            self._called.clear()
+        self._called.add(key_id)
+        self._firsts[*tenant, key_id] = datetime.now(UTC)
+
+    async def _write_firsts(self, tx: Transaction, firsts: dict[tuple[UUID, bool, UUID], datetime]) -> None:
+        ordered = sorted(firsts)
+        await tx.run(
+            _FIRST_CALLS,
+            workspaces=[line[0] for line in ordered],
+            modes=[line[1] for line in ordered],
+            keys=[line[2] for line in ordered],
+            times=[firsts[line] for line in ordered],
         )
 
     async def _write_months(self, tx: Transaction, units: dict[Tenant, int]) -> None:

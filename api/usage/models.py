@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date
+from sqlalchemy import BigInteger, Date, Index, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -33,12 +33,14 @@ class UsageMonth(Tenant, Base):
 
 
 class FirstCall(Tenant, Base):
-    """When a key was first answered with success."""
+    """When a key was first answered with success, and whether that was told."""
 
     __tablename__ = "first_calls"
+    __table_args__ = (Index("ix_first_calls_untold", "at", postgresql_where=text("NOT told")),)
 
     key_id: Mapped[UUID] = reference("key", primary_key=True)
     at: Mapped[datetime]
+    told: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class OnboardingStep(Tenant, Base):

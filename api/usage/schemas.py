@@ -71,3 +71,12 @@ class PlanUpgraded(Shown):
     was: PlanName
     plan: PlanName
     limit: int
+
+
+class FirstCallMade(Shown):
+    """The workspace has made its first successful call."""
+
+    id: Annotated[UUID, WireId("ws")]
+    object: Literal["first_call"]
+    key_id: Annotated[UUID, WireId("key")]
+    after_s: float = Field(description="Seconds since the workspace was made.")

@@ -35,7 +35,7 @@ NEVER_DELETED = (
     "syncs",
     "blockers",
 )
-OF_ABANDONED = ("usage_days", "usage_months", "first_calls")
+OF_ABANDONED = ("usage_days", "usage_months")
 
 
 def upgrade() -> None:
@@ -52,6 +52,7 @@ def upgrade() -> None:
         sa.Column("livemode", sa.Boolean(), nullable=False),
         sa.Column("key_id", sa.Uuid(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("told", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "livemode", "key_id", name=op.f("pk_first_calls")),
     )
     op.create_table(
@@ -62,7 +63,8 @@ def upgrade() -> None:
         sa.Column("completed_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "livemode", "step", name=op.f("pk_onboarding_steps")),
     )
-    protect("first_calls", app="SELECT, INSERT")
+    op.create_index("ix_first_calls_untold", "first_calls", ["at"], postgresql_where=sa.text("NOT told"))
+    protect("first_calls", app="SELECT, INSERT", worker="SELECT, UPDATE, DELETE")
     op.execute(f"CREATE POLICY metering ON first_calls TO {APP_ROLE} USING (roadbed_metering())")
     protect("onboarding_steps", app="SELECT, INSERT")
     _let_reset()
@@ -70,7 +72,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("usage_days", "usage_months"):
+    for table in OF_ABANDONED:
         op.execute(f"DROP POLICY abandoned ON {table}")
         op.execute(f"REVOKE SELECT, DELETE ON {table} FROM {WORKER_ROLE}")
     op.execute("DROP POLICY abandoned ON workspaces")
