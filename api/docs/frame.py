@@ -15,6 +15,7 @@ GUIDES = (
     "errors",
     "idempotency-and-concurrency",
     "pagination",
+    "sdks",
     "keys-and-tenants",
     "self-hosting",
     "guide-arithmetic",

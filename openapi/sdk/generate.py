@@ -25,6 +25,7 @@ DIST = HERE / "dist"
 PYTHON = Path("python/src/roadbed")
 TYPESCRIPT = Path("typescript/src")
 MADE_BY = "Written by `./run sdk` from openapi/v1.json. Do not edit."
+OUR_ERROR = "new APIError(response, errorBody as Record<string, unknown>)"
 # pydantic writes these for exact decimals; they are no JSON Schema, and the generator refuses what it does not know.
 FOREIGN = {"gt", "ge", "lt", "le", "multiple_of", "max_digits", "decimal_places"}
 
@@ -61,7 +62,7 @@ def generated() -> dict[Path, str]:
     document = json.loads(CONTRACT.read_text())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "v1.json").write_text(json.dumps(without_foreign(document)))
+        (folder / "v1.json").write_text(json.dumps(for_the_generator(document)))
         python, typescript = client("python", "py", folder), client("typescript", "ts", folder)
     events = {name: _model(item) for name, item in sorted(document["webhooks"].items())}
     codes = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
@@ -87,13 +88,23 @@ def build(folder: Path) -> list[Path]:
         return [Path(shutil.copy(path, folder)) for path in made]
 
 
-def without_foreign(node: Any) -> Any:
-    """The document without the keywords that no reader of JSON Schema knows."""
+def for_the_generator(document: Any) -> Any:
+    """The document as the generator can read it: without what is FOREIGN, and the data of a stream is JSON."""
+    document = _rewritten(document)
+    for item in document["paths"].values():
+        for operation in item.values():
+            answer = operation.get("responses", {}).get("200", {}) if isinstance(operation, dict) else {}
+            if "text/event-stream" in answer.get("content", {}):
+                answer["content"]["text/event-stream"] = {"schema": {"type": "object", "additionalProperties": True}}
+    return document
+
+
+def _rewritten(node: Any) -> Any:
     if isinstance(node, list):
-        return [without_foreign(item) for item in node]
+        return [_rewritten(item) for item in node]
     if isinstance(node, dict):
         return {
-            name: without_foreign(value)
+            name: _rewritten(value)
             for name, value in node.items()
             if not (name in FOREIGN and isinstance(value, (int, float, str)))
         }
@@ -109,29 +120,40 @@ def client(language: str, suffix: str, folder: Path) -> str:
 
 
 def python_client(text: str) -> str:
-    """The generated Python with its two senders replaced by ours, and the hints of each model looked up once."""
+    """The generated Python with its senders replaced by ours, our errors, and each model's hints looked up once."""
     text = _replaced(text, "\ndef send(\n", "\ndef _generated_send(\n")
     text = _replaced(text, "\nasync def send_async(\n", "\nasync def _generated_send_async(\n")
     # An alias that is made of itself cannot be evaluated when it is defined; within it, it may be anything.
-    text = re.sub(r"(?m)^(\w+) = (.*\b\1\b.*)$", _without_itself, text)
-    ours = "\n\nfrom functools import lru_cache\n\nfrom ._send import send, send_async\n\n"
+    text = re.sub(r"(?m)^(\w+) = ((?:Optional|Union|List|Dict)\[.*\b\1\b.*)$", _without_itself, text)
+    ours = "\n\nfrom functools import lru_cache\n\n"
+    ours += "from ._send import send, send_async, typed_stream, typed_stream_async\n\n"
+    ours += "iter_sse, aiter_sse = typed_stream(iter_sse), typed_stream_async(aiter_sse)\n"
     return text + ours + "get_type_hints = lru_cache(maxsize=None)(get_type_hints)  # type: ignore[assignment]\n"
 
 
 def typescript_client(text: str) -> str:
     """The generated TypeScript with its sender replaced by ours, and without its ready-made client of no server."""
     text = _replaced(text, "\nasync function send(\n", "\nasync function generatedSend(\n")
+    text = _replaced(text, "new ApiError(url, response.status, response.statusText, errorBody)", OUR_ERROR)
+    text = _replaced(
+        text, "(error instanceof ApiError || error instanceof Sse", "(error instanceof APIError || error instanceof Sse"
+    )
     head, _, _ = text.partition("\nexport const client = createClient<")
     ours = "\nvoid generatedSend;\n\ntype Context = OperationContext<OperationId, OperationPath, OperationTag>;\n\n"
     ours += "export function connect(config: ClientConfig<Context>) {\n"
     ours += "  return createClient<Ops, OperationId, OperationPath, OperationTag>(OPERATIONS, config);\n}\n"
-    return 'import { send } from "./send.js";\n' + head + ours
+    return 'import { APIError } from "./errors.js";\nimport { send } from "./send.js";\n' + head + ours
 
 
 def python_models(text: str) -> str:
     """The names that a caller imports: every model and alias of the contract, none of the runtime's."""
+    tree = ast.parse(text)
+    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    twice = sorted({name for name in classes if classes.count(name) > 1})
+    if twice:
+        raise SystemExit(f"A schema has the name of a class of the generated runtime: rename {twice} in the contract.")
     names = set()
-    for node in ast.parse(text).body:
+    for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == "ApiError":
             break
         if isinstance(node, ast.ClassDef):

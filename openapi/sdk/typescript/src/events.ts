@@ -23,6 +23,7 @@ import type {
   KeyRevokedEvent,
   KeyRotatedEvent,
   MetricObservedEvent,
+  OnboardingFirstCallEvent,
   OperationFinishedEvent,
   PlanBottleneckBreachedEvent,
   PlanCreatedEvent,
@@ -54,6 +55,7 @@ import type {
   SyncGeneratedEvent,
   SyncHeldEvent,
   SyncUpdatedEvent,
+  TutorialStepCompletedEvent,
   WebhookEndpointDisabledEvent,
   WebhookEndpointEnabledEvent,
   WebhookEndpointSecretRotatedEvent,
@@ -84,6 +86,7 @@ export type RoadbedEvent =
   | KeyRevokedEvent
   | KeyRotatedEvent
   | MetricObservedEvent
+  | OnboardingFirstCallEvent
   | OperationFinishedEvent
   | PlanBottleneckBreachedEvent
   | PlanCreatedEvent
@@ -115,6 +118,7 @@ export type RoadbedEvent =
   | SyncGeneratedEvent
   | SyncHeldEvent
   | SyncUpdatedEvent
+  | TutorialStepCompletedEvent
   | WebhookTestEvent
   | WebhookEndpointDisabledEvent
   | WebhookEndpointEnabledEvent
@@ -143,6 +147,7 @@ export const EVENT_TYPES: ReadonlySet<string> = new Set<RoadbedEvent["type"]>([
   "key.revoked",
   "key.rotated",
   "metric.observed",
+  "onboarding.first_call",
   "operation.finished",
   "plan.bottleneck_breached",
   "plan.created",
@@ -174,6 +179,7 @@ export const EVENT_TYPES: ReadonlySet<string> = new Set<RoadbedEvent["type"]>([
   "sync.generated",
   "sync.held",
   "sync.updated",
+  "tutorial.step_completed",
   "webhook.test",
   "webhook_endpoint.disabled",
   "webhook_endpoint.enabled",

@@ -13,6 +13,7 @@ export type ProblemCode =
   | "endpoint_disabled"
   | "event_expunged"
   | "external_id_taken"
+  | "feature_needed"
   | "idempotency_in_progress"
   | "idempotency_key_reused"
   | "illegal_transition"

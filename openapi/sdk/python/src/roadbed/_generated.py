@@ -107,6 +107,15 @@ class Answered:
 
 
 @dataclass
+class ApiMetrics:
+    """How the API does as a product, in this workspace and mode, over the last 30 days."""
+    object: str
+    livemode: bool
+    days: int
+    data: List[Metric]
+
+
+@dataclass
 class Approval:
     """How far the approval is. Reviews of an older content do not count."""
     required: int
@@ -326,8 +335,8 @@ class Bucket:
 class BucketShare:
     """The bucket as a part of the whole, 0 to 1."""
     bucket: str
-    minimum: Optional[Union[float, str]] = None
-    maximum: Optional[Union[float, str]] = None
+    minimum: Optional[float] = None
+    maximum: Optional[float] = None
 
 
 @dataclass
@@ -370,8 +379,8 @@ class BuyChecks:
 class CapacityReservation:
     """Capacity that is set aside."""
     team: str
-    people: Union[float, str]
-    share: Union[float, str]
+    people: float
+    share: float
     from_: str
     to: str
 
@@ -524,12 +533,29 @@ class Component:
 
 
 @dataclass
-class ComponentInput:
-    """A part of the system, and what it takes at most. Without a limit it is taken to be no bottleneck, and said so."""
-    key: str
-    title: str
-    limit: Optional[Union[float, str]] = None
-    current: Optional[Union[float, str]] = None
+class ContractChange:
+    """One difference between two releases of the contract."""
+    kind: str
+    where: str
+    text: str
+
+
+@dataclass
+class ContractRelease:
+    """One release of the contract, with what it changed. Derived from the contracts themselves."""
+    object: str
+    version: str
+    released_on: str
+    changes: List[ContractChange]
+
+
+@dataclass
+class ContractReleaseList:
+    """The contract release list."""
+    object: str
+    data: List[ContractRelease]
+    has_more: bool
+    next_cursor: Optional[str]
 
 
 @dataclass
@@ -546,22 +572,22 @@ class CostModel:
 @dataclass
 class CostModelInput:
     """What an option costs, in one currency: once at the start, then each month a fixed part and a part by volume."""
-    one_off: Optional[Union[float, str]] = None
-    monthly: Optional[Union[float, str]] = None
-    unit_price: Optional[Union[float, str]] = None
-    units_per_month: Optional[Union[float, str]] = None
-    monthly_growth: Optional[Union[float, str]] = None
-    stated_yearly: Optional[Union[float, str]] = None
+    one_off: Optional[float] = None
+    monthly: Optional[float] = None
+    unit_price: Optional[float] = None
+    units_per_month: Optional[float] = None
+    monthly_growth: Optional[float] = None
+    stated_yearly: Optional[float] = None
 
 
 @dataclass
 class Criterion:
     """A question that is rated, and how much it counts. A low rating of a cost is the better one."""
     name: str
-    weight: Union[float, str]
+    weight: float
     direction: Optional[str] = None
-    minimum: Optional[Union[float, str]] = None
-    maximum: Optional[Union[float, str]] = None
+    minimum: Optional[float] = None
+    maximum: Optional[float] = None
 
 
 @dataclass
@@ -667,22 +693,22 @@ class DebtChanged:
 class DebtCreate:
     """A debt, what it costs and what paying it down would bring. Without a benefit there is no payback."""
     title: str
-    effort_months: Union[float, str]
-    cost_per_month: Union[float, str]
+    effort_months: float
+    cost_per_month: float
     description: Optional[str] = None
     status: Optional[str] = None
-    people: Optional[Union[float, str]] = None
-    monthly_benefit: Optional[Union[float, str]] = None
-    monthly_running_cost: Optional[Union[float, str]] = None
-    claimed_payback_months: Optional[Union[float, str]] = None
-    horizon_months: Optional[Union[float, str]] = None
+    people: Optional[float] = None
+    monthly_benefit: Optional[float] = None
+    monthly_running_cost: Optional[float] = None
+    claimed_payback_months: Optional[float] = None
+    horizon_months: Optional[float] = None
     symptom: Optional[SymptomInput] = None
-    velocity_impact: Optional[Union[float, str]] = None
-    wasted_share: Optional[Union[float, str]] = None
+    velocity_impact: Optional[float] = None
+    wasted_share: Optional[float] = None
     risks: Optional[List[str]] = None
     higher_priorities: Optional[str] = None
     phased: Optional[PhasedPlanInput] = None
-    prevention: Optional[PreventionInput] = None
+    prevention: Optional[Prevention] = None
     reservations: Optional[List[CapacityReservation]] = None
     velocity: Optional[List[VelocityInput]] = None
 
@@ -710,16 +736,16 @@ class DebtPatch:
     title: Optional[str] = None
     description: Optional[str] = None
     status: Optional[str] = None
-    effort_months: Optional[Union[float, str]] = None
-    people: Optional[Union[float, str]] = None
-    cost_per_month: Optional[Union[float, str]] = None
-    monthly_benefit: Optional[Union[float, str]] = None
-    monthly_running_cost: Optional[Union[float, str]] = None
-    claimed_payback_months: Optional[Union[float, str]] = None
-    horizon_months: Optional[Union[float, str]] = None
+    effort_months: Optional[float] = None
+    people: Optional[float] = None
+    cost_per_month: Optional[float] = None
+    monthly_benefit: Optional[float] = None
+    monthly_running_cost: Optional[float] = None
+    claimed_payback_months: Optional[float] = None
+    horizon_months: Optional[float] = None
     symptom: Optional[Dict[str, JsonValue]] = None
-    velocity_impact: Optional[Union[float, str]] = None
-    wasted_share: Optional[Union[float, str]] = None
+    velocity_impact: Optional[float] = None
+    wasted_share: Optional[float] = None
     risks: Optional[List[str]] = None
     higher_priorities: Optional[str] = None
     phased: Optional[Dict[str, JsonValue]] = None
@@ -818,7 +844,7 @@ class DecisionCriterionInput:
     """Something that options are rated on. Weights that do not sum to 1 are normalised, and the analysis says so."""
     key: str
     title: str
-    weight: Union[float, str]
+    weight: float
     direction: Optional[str] = None
 
 
@@ -874,7 +900,7 @@ class DecisionObservation:
 class DecisionObservationCreate:
     """A metric's value, or whether an assumption still holds."""
     metric: Optional[str] = None
-    value: Optional[Union[float, str]] = None
+    value: Optional[float] = None
     assumption: Optional[str] = None
     holds: Optional[bool] = None
     note: Optional[str] = None
@@ -911,13 +937,6 @@ class DecisionReview:
 class Deferral:
     """Until when it is put off: `users` or `demand`, as the plan has them now."""
     at_least: float
-    metric: Optional[str] = None
-
-
-@dataclass
-class DeferralInput:
-    """Until when it is put off: `users` or `demand`, as the plan has them now."""
-    at_least: Union[float, str]
     metric: Optional[str] = None
 
 
@@ -978,13 +997,24 @@ class Demand:
 
 
 @dataclass
-class DemandInput:
-    """What the system is asked to take now, and what it is to take."""
-    current: Union[float, str]
-    unit: Optional[str] = None
-    users: Optional[Union[float, str]] = None
-    target_users: Optional[Union[float, str]] = None
-    growth: Optional[Union[float, str]] = None
+class DeprecationPlan:
+    """A deprecated operation, and which keys of the workspace have called it in the last 30 days."""
+    object: str
+    operation: str
+    announced: str
+    sunset: str
+    successor: Optional[str]
+    moved_share: Optional[float]
+    keys: List[KeyMigration]
+
+
+@dataclass
+class DeprecationPlanList:
+    """The deprecation plan list."""
+    object: str
+    data: List[DeprecationPlan]
+    has_more: bool
+    next_cursor: Optional[str]
 
 
 @dataclass
@@ -1007,8 +1037,8 @@ class Effort:
 @dataclass
 class EffortInput:
     """Who works on it for how long."""
-    people: Union[float, str]
-    duration: Union[float, str]
+    people: float
+    duration: float
     unit: Optional[str] = None
 
 
@@ -1149,7 +1179,7 @@ class EstimatePhase:
 @dataclass
 class EstimatePhaseInput:
     """The estimate phase input."""
-    amount: Union[float, str]
+    amount: float
     phase: str
     unit: Optional[str] = None
 
@@ -1324,6 +1354,15 @@ class FeaturePatch:
 
 
 @dataclass
+class FirstCallMade:
+    """The workspace has made its first successful call."""
+    id: str
+    object: str
+    key_id: str
+    after_s: float
+
+
+@dataclass
 class Fix:
     """Something that could be done, to be ordered by value and effort."""
     key: str
@@ -1337,8 +1376,8 @@ class FixInput:
     """Something that could be done, to be ordered by value and effort."""
     key: str
     title: str
-    value: Union[float, str]
-    effort: Union[float, str]
+    value: float
+    effort: float
 
 
 @dataclass
@@ -1576,6 +1615,17 @@ class KeyList:
 
 
 @dataclass
+class KeyMigration:
+    """How far one key has moved from a deprecated operation to its successor."""
+    key_id: str
+    name: str
+    calls: int
+    successor_calls: int
+    moved_share: float
+    last_called_on: str
+
+
+@dataclass
 class KeyRevoked:
     """A key is refused from now on."""
     id: str
@@ -1700,7 +1750,7 @@ class LoadTestImport:
 class Mapping:
     """What the document's own words mean. Upper and lower case are alike."""
     columns: Optional[Dict[str, str]] = None
-    words: Optional[Dict[str, Dict[str, Union[float, str]]]] = None
+    words: Optional[Dict[str, Dict[str, float]]] = None
     status: Optional[Dict[str, str]] = None
 
 
@@ -1762,6 +1812,17 @@ class MessageList:
 
 
 @dataclass
+class Metric:
+    """What is measured."""
+    name: str
+    value: Optional[float]
+    unit: str
+    target: Optional[Target]
+    met: Optional[bool]
+    of: int
+
+
+@dataclass
 class Model:
     """The model."""
     id: str
@@ -1801,8 +1862,8 @@ class ModelInput:
     """An input of an own formula, with its bounds."""
     name: str
     description: Optional[str] = None
-    minimum: Optional[Union[float, str]] = None
-    maximum: Optional[Union[float, str]] = None
+    minimum: Optional[float] = None
+    maximum: Optional[float] = None
     exclusive_minimum: Optional[bool] = None
     unit: Optional[str] = None
 
@@ -1855,7 +1916,7 @@ class Observation:
 class ObservationCreate:
     """What a success metric was found to be."""
     metric_id: str
-    value: Union[float, str]
+    value: float
     observed_at: Optional[str] = None
     source: Optional[str] = None
 
@@ -1961,11 +2022,11 @@ class OptionInput:
     cons: Optional[List[str]] = None
     cost: Optional[CostModelInput] = None
     effort: Optional[EffortInput] = None
-    exit_cost: Optional[Union[float, str]] = None
-    sla: Optional[Union[float, str]] = None
+    exit_cost: Optional[float] = None
+    sla: Optional[float] = None
     scope_kept: Optional[List[str]] = None
     scope_lost: Optional[List[str]] = None
-    stated_total: Optional[Union[float, str]] = None
+    stated_total: Optional[float] = None
 
 
 @dataclass
@@ -2025,7 +2086,7 @@ class PaybackTold:
 class PeriodCapacity:
     """A period, and what can be built in it: by everybody together, or by team."""
     key: str
-    capacity_months: Optional[Union[float, str]] = None
+    capacity_months: Optional[float] = None
     teams: Optional[List[TeamCapacity]] = None
 
 
@@ -2038,26 +2099,10 @@ class PhaseClaim:
 
 
 @dataclass
-class PhaseClaimInput:
-    """What a phase is said to reach. Each is held against what its effects give."""
-    capacity: Optional[Union[float, str]] = None
-    gain: Optional[Union[float, str]] = None
-    users: Optional[Union[float, str]] = None
-
-
-@dataclass
 class PhaseEffect:
     """What a phase does to a part: how many times more it takes."""
     component: str
     multiplier: float
-    what: Optional[str] = None
-
-
-@dataclass
-class PhaseEffectInput:
-    """What a phase does to a part: how many times more it takes."""
-    component: str
-    multiplier: Union[float, str]
     what: Optional[str] = None
 
 
@@ -2069,16 +2114,6 @@ class PhaseMeasure:
     after: float
     unit: Optional[str] = None
     claimed_share: Optional[float] = None
-
-
-@dataclass
-class PhaseMeasureInput:
-    """A lower measure, such as a latency, before and after; and the improvement that was claimed, as a share."""
-    metric: str
-    before: Union[float, str]
-    after: Union[float, str]
-    unit: Optional[str] = None
-    claimed_share: Optional[Union[float, str]] = None
 
 
 @dataclass
@@ -2095,11 +2130,11 @@ class PhasedPlan:
 @dataclass
 class PhasedPlanInput:
     """A share of each sprint, instead of stopping for so many months of the whole team."""
-    share: Union[float, str]
+    share: float
     sprints: int
-    big_bang_months: Union[float, str]
-    sprint_weeks: Optional[Union[float, str]] = None
-    gain: Optional[Union[float, str]] = None
+    big_bang_months: float
+    sprint_weeks: Optional[float] = None
+    gain: Optional[float] = None
     milestones: Optional[List[str]] = None
 
 
@@ -2215,10 +2250,10 @@ class PlanChanged:
 class PlanCreate:
     """How a system is to take more."""
     title: str
-    demand: DemandInput
-    components: List[ComponentInput]
+    demand: Demand
+    components: List[Component]
     description: Optional[str] = None
-    phases: Optional[List[PlanPhaseInput]] = None
+    phases: Optional[List[PlanPhase]] = None
     fixes: Optional[List[FixInput]] = None
     thresholds: Optional[ThresholdsInput] = None
 
@@ -2274,8 +2309,8 @@ class PlanPatch:
     title: Optional[str] = None
     description: Optional[str] = None
     demand: Optional[Dict[str, JsonValue]] = None
-    components: Optional[List[ComponentInput]] = None
-    phases: Optional[List[PlanPhaseInput]] = None
+    components: Optional[List[Component]] = None
+    phases: Optional[List[PlanPhase]] = None
     fixes: Optional[List[FixInput]] = None
     thresholds: Optional[Dict[str, JsonValue]] = None
 
@@ -2291,19 +2326,6 @@ class PlanPhase:
     measures: Optional[List[PhaseMeasure]] = None
     claim: Optional[PhaseClaim] = None
     deferred_until: Optional[Deferral] = None
-
-
-@dataclass
-class PlanPhaseInput:
-    """A step of the plan."""
-    key: str
-    title: str
-    weeks: Optional[Union[float, str]] = None
-    status: Optional[str] = None
-    effects: Optional[List[PhaseEffectInput]] = None
-    measures: Optional[List[PhaseMeasureInput]] = None
-    claim: Optional[PhaseClaimInput] = None
-    deferred_until: Optional[DeferralInput] = None
 
 
 @dataclass
@@ -2339,7 +2361,7 @@ class PlanRequest:
     framework: Optional[str] = None
     variant: Optional[str] = None
     model_version: Optional[int] = None
-    capacity: Optional[Union[float, str]] = None
+    capacity: Optional[float] = None
     periods: Optional[List[PeriodCapacity]] = None
     shares: Optional[List[BucketShare]] = None
     fixed_in: Optional[List[str]] = None
@@ -2393,9 +2415,9 @@ class Policy:
 class PolicyWrite:
     """All rules at once: what is left out goes back to its default."""
     targets: Optional[Targets] = None
-    tolerance: Optional[Union[float, str]] = None
-    capacity_months: Optional[Union[float, str]] = None
-    churn_limit: Optional[Union[float, str]] = None
+    tolerance: Optional[float] = None
+    capacity_months: Optional[float] = None
+    churn_limit: Optional[float] = None
     freeze: Optional[Freeze] = None
 
 
@@ -2497,7 +2519,7 @@ class PrdDiff:
 class PrdEvidenceInput:
     """A claim, and where its number is from."""
     claim: str
-    value: Optional[Union[float, str]] = None
+    value: Optional[float] = None
     unit: Optional[str] = None
     population: Optional[str] = None
     source_url: Optional[str] = None
@@ -2602,14 +2624,6 @@ class Prevention:
     invested_share: float
     prevented_drop: float
     probability: Optional[float] = None
-
-
-@dataclass
-class PreventionInput:
-    """What leadership is told: a share invested now prevents a drop, with a probability."""
-    invested_share: Union[float, str]
-    prevented_drop: Union[float, str]
-    probability: Optional[Union[float, str]] = None
 
 
 @dataclass
@@ -2727,7 +2741,7 @@ class ReleasePhaseInput:
     """The release phase input."""
     name: str
     scope: Optional[List[str]] = None
-    weeks: Optional[Union[float, str]] = None
+    weeks: Optional[float] = None
 
 
 @dataclass
@@ -2749,6 +2763,14 @@ class Reprioritize:
     model_version: Optional[int] = None
     dry_run: Optional[bool] = None
     reason: Optional[str] = None
+
+
+@dataclass
+class Request2:
+    """The request that takes the step, with the ids that are known by now."""
+    method: str
+    path: str
+    body: Optional[Dict[str, JsonValue]]
 
 
 @dataclass
@@ -2787,14 +2809,14 @@ class RequirementInput:
     metric: Optional[str] = None
     percentile: Optional[str] = None
     op: Optional[str] = None
-    value: Optional[Union[float, str]] = None
+    value: Optional[float] = None
     unit: Optional[str] = None
     phase: Optional[int] = None
     status: Optional[str] = None
     superseded_by: Optional[str] = None
     task_status: Optional[str] = None
-    downtime_minutes: Optional[Union[float, str]] = None
-    error_budget_percent: Optional[Union[float, str]] = None
+    downtime_minutes: Optional[float] = None
+    error_budget_percent: Optional[float] = None
 
 
 @dataclass
@@ -2805,7 +2827,7 @@ class RequirementPatch:
     metric: Optional[str] = None
     percentile: Optional[str] = None
     op: Optional[str] = None
-    value: Optional[Union[float, str]] = None
+    value: Optional[float] = None
     unit: Optional[str] = None
     phase: Optional[int] = None
     status: Optional[str] = None
@@ -2925,7 +2947,7 @@ class ReviewTriggerInput:
     """When to look at the decision again: a metric that crosses a line, as told by observations."""
     key: str
     metric: str
-    value: Union[float, str]
+    value: float
     op: Optional[str] = None
     unit: Optional[str] = None
     statistic: Optional[str] = None
@@ -2996,9 +3018,9 @@ class Risk:
 class RiskInput:
     """What can go wrong. Its exposure is probability times impact, in the unit of the impact."""
     description: str
-    probability: Optional[Union[float, str]] = None
-    impact: Optional[Union[float, str]] = None
-    exposure: Optional[Union[float, str]] = None
+    probability: Optional[float] = None
+    impact: Optional[float] = None
+    exposure: Optional[float] = None
     mitigation: Optional[str] = None
     owner: Optional[str] = None
     status: Optional[str] = None
@@ -3093,6 +3115,14 @@ class Rules:
 
 
 @dataclass
+class Samples:
+    """The same request, to paste. They read ROADBED_KEY from the environment."""
+    curl: str
+    python: str
+    typescript: str
+
+
+@dataclass
 class Sandbox:
     """A workspace for seven days, with a test key and no owner."""
     object: str
@@ -3124,7 +3154,7 @@ class ScenarioChanges:
     """What is different. Weights are those of an own weighted model."""
     inputs: Optional[List[InputChange]] = None
     weights: Optional[Dict[str, JsonValue]] = None
-    capacity_months: Optional[Union[float, str]] = None
+    capacity_months: Optional[float] = None
 
 
 @dataclass
@@ -3310,8 +3340,8 @@ class Simulate:
     most: Optional[int] = None
     confidence: Optional[str] = None
     cut_line: Optional[int] = None
-    capacity_months: Optional[Union[float, str]] = None
-    spike_months: Optional[Union[float, str]] = None
+    capacity_months: Optional[float] = None
+    spike_months: Optional[float] = None
 
 
 @dataclass
@@ -3365,7 +3395,7 @@ class Span:
 @dataclass
 class SpanInput:
     """The span input."""
-    amount: Union[float, str]
+    amount: float
     unit: Optional[str] = None
 
 
@@ -3410,7 +3440,7 @@ class SpikeConclusion:
 class SpikeCreate:
     """A question that can be answered, a box of time, and who looks into it."""
     question: str
-    timebox_days: Union[float, str]
+    timebox_days: float
     owner: str
     context: Optional[str] = None
     feature_id: Optional[str] = None
@@ -3428,9 +3458,9 @@ class SpikeEstimate:
 @dataclass
 class SpikeEstimateInput:
     """A range, and where in it the work most likely ends."""
-    low: Union[float, str]
-    high: Union[float, str]
-    likely: Optional[Union[float, str]] = None
+    low: float
+    high: float
+    likely: Optional[float] = None
     unit: Optional[str] = None
 
 
@@ -3499,6 +3529,29 @@ class StageTold:
 
 
 @dataclass
+class Step:
+    """The step."""
+    key: str
+    title: str
+    why: str
+    done: bool
+    completed_at: Optional[str]
+    request: Request2
+    samples: Samples
+
+
+@dataclass
+class StepCompleted:
+    """A step of the tutorial is done, for the first time."""
+    id: str
+    object: str
+    step: str
+    completed_at: str
+    completed: int
+    total: int
+
+
+@dataclass
 class SuccessMetric:
     """How one will know. `observations` are told apart (POST …/observations), so that they change no approval."""
     id: Optional[Any] = None
@@ -3520,8 +3573,8 @@ class SuccessMetricInput:
     category: Optional[str] = None
     name: Optional[str] = None
     text: Optional[str] = None
-    baseline: Optional[Union[float, str]] = None
-    target: Optional[Union[float, str]] = None
+    baseline: Optional[float] = None
+    target: Optional[float] = None
     op: Optional[str] = None
     unit: Optional[str] = None
     deadline: Optional[str] = None
@@ -3585,9 +3638,9 @@ class Symptom:
 class SymptomInput:
     """What it does to the team: a metric that was better once, what it is now, and what it would be again."""
     metric: str
-    before: Union[float, str]
-    baseline: Optional[Union[float, str]] = None
-    target: Optional[Union[float, str]] = None
+    before: float
+    baseline: Optional[float] = None
+    target: Optional[float] = None
     unit: Optional[str] = None
     lower_is_better: Optional[bool] = None
 
@@ -3646,11 +3699,18 @@ class SyncPatch:
 
 
 @dataclass
+class Target:
+    """What is aimed at."""
+    op: str
+    value: float
+
+
+@dataclass
 class Targets:
     """Shares of effort, which sum to 1."""
-    product: Union[float, str]
-    technical: Union[float, str]
-    innovation: Union[float, str]
+    product: float
+    technical: float
+    innovation: float
 
 
 @dataclass
@@ -3672,14 +3732,14 @@ class Tco:
 class TcoQuestion:
     """Over how long, and at what discount."""
     horizon_months: Optional[int] = None
-    annual_discount: Optional[Union[float, str]] = None
+    annual_discount: Optional[float] = None
 
 
 @dataclass
 class TeamCapacity:
     """The team capacity."""
     team: str
-    capacity_months: Union[float, str]
+    capacity_months: float
 
 
 @dataclass
@@ -3716,8 +3776,8 @@ class Thresholds:
 @dataclass
 class ThresholdsInput:
     """From which value on it is high, up to which effort it is low. The medians of the fixes, unless told."""
-    value: Union[float, str]
-    effort: Union[float, str]
+    value: float
+    effort: float
 
 
 @dataclass
@@ -3740,6 +3800,17 @@ class Triggered:
 
     # Python field name -> wire (JSON) name, for (de)serialization.
     _field_map: ClassVar[Dict[str, str]] = {"type_": "type"}
+
+
+@dataclass
+class Tutorial:
+    """The tutorial."""
+    object: str
+    livemode: bool
+    completed: int
+    total: int
+    next: Optional[str]
+    steps: List[Step]
 
 
 @dataclass
@@ -3799,7 +3870,7 @@ class Velocity:
 class VelocityInput:
     """The team's velocity in a sprint, to see the trend."""
     sprint: str
-    value: Union[float, str]
+    value: float
 
 
 @dataclass
@@ -3810,7 +3881,7 @@ class Verdict:
     decided_by: Optional[str] = None
     decided_at: Optional[str] = None
     review_at: Optional[str] = None
-    confidence: Optional[Union[float, str]] = None
+    confidence: Optional[float] = None
     votes: Optional[List[Vote]] = None
 
 
@@ -4324,6 +4395,20 @@ class MetricObservedEvent:
 
 
 @dataclass
+class OnboardingFirstCallEvent:
+    """An event as it arrives."""
+    id: str
+    type_: str
+    timestamp: str
+    workspace_id: str
+    livemode: bool
+    data: FirstCallMade
+
+    # Python field name -> wire (JSON) name, for (de)serialization.
+    _field_map: ClassVar[Dict[str, str]] = {"type_": "type"}
+
+
+@dataclass
 class OperationFinishedEvent:
     """An event as it arrives."""
     id: str
@@ -4758,6 +4843,20 @@ class SyncUpdatedEvent:
 
 
 @dataclass
+class TutorialStepCompletedEvent:
+    """An event as it arrives."""
+    id: str
+    type_: str
+    timestamp: str
+    workspace_id: str
+    livemode: bool
+    data: StepCompleted
+
+    # Python field name -> wire (JSON) name, for (de)serialization.
+    _field_map: ClassVar[Dict[str, str]] = {"type_": "type"}
+
+
+@dataclass
 class WebhookTestEvent:
     """An event as it arrives."""
     id: str
@@ -4832,8 +4931,8 @@ class Servers:
 from dataclasses import dataclass
 from typing import Any, Generic, Optional, TypeVar
 
-T = TypeVar("Any")
-E = TypeVar("Any")
+T = TypeVar("T")
+E = TypeVar("E")
 
 
 class ApiError(Exception):
@@ -5096,7 +5195,7 @@ import httpx
 
 
 # Not `T`: the runtime modules share one generated file, where `_errors.py` defines `T`.
-TData = TypeVar("Any")
+TData = TypeVar("TData")
 
 
 @dataclass
@@ -5942,7 +6041,7 @@ _OPERATIONS: Dict[str, Dict[str, Any]] = {
     "get_endpoint_stats": {"id": "get_endpoint_stats", "method": "GET", "path": "/endpoints/{id}/stats", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "list_secrets": {"id": "list_secrets", "method": "GET", "path": "/endpoints/{id}/secrets", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "rotate_secret": {"id": "rotate_secret", "method": "POST", "path": "/endpoints/{id}/secrets", "security": [[{"scheme": "key", "kind": "bearer"}]]},
-    "delete_secret": {"id": "delete_secret", "method": "DELETE", "path": "/endpoints/{id}/secrets/{secret_id}", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "delete_secret": {"id": "delete_secret", "method": "DELETE", "path": "/endpoints/{id}/secrets/{key_id}", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "get_jwks": {"id": "get_jwks", "method": "GET", "path": "/endpoints/{id}/jwks", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "test_endpoint": {"id": "test_endpoint", "method": "POST", "path": "/endpoints/{id}/test", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "list_deliveries": {"id": "list_deliveries", "method": "GET", "path": "/deliveries", "security": [[{"scheme": "key", "kind": "bearer"}]], "pagination": {"style": "cursor", "param": "cursor", "next_cursor": "/next_cursor", "has_more": "/has_more", "items": "/data"}},
@@ -5968,8 +6067,12 @@ _OPERATIONS: Dict[str, Dict[str, Any]] = {
     "cancel_operation": {"id": "cancel_operation", "method": "POST", "path": "/operations/{id}/cancel", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "get_usage": {"id": "get_usage", "method": "GET", "path": "/usage", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "set_quota_policy": {"id": "set_quota_policy", "method": "PATCH", "path": "/usage", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "list_releases": {"id": "list_releases", "method": "GET", "path": "/changelog", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "list_deprecations": {"id": "list_deprecations", "method": "GET", "path": "/deprecations", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "list_audit": {"id": "list_audit", "method": "GET", "path": "/audit", "security": [[{"scheme": "key", "kind": "bearer"}]], "pagination": {"style": "cursor", "param": "cursor", "next_cursor": "/next_cursor", "has_more": "/has_more", "items": "/data"}},
     "check_audit_chain": {"id": "check_audit_chain", "method": "GET", "path": "/audit/chain", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "get_tutorial": {"id": "get_tutorial", "method": "GET", "path": "/tutorial", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "get_api_metrics": {"id": "get_api_metrics", "method": "GET", "path": "/metrics/api", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "reset_sandbox": {"id": "reset_sandbox", "method": "POST", "path": "/sandbox/reset", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "seed_sandbox": {"id": "seed_sandbox", "method": "POST", "path": "/sandbox/seed", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "claim_sandbox": {"id": "claim_sandbox", "method": "POST", "path": "/sandboxes/claim", "security": [[{"scheme": "key", "kind": "bearer"}]]},
@@ -6163,7 +6266,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(KeyCreated, decode(KeyCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
-    def list_features(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[Union[float, str]] = None, score_lte: Optional[Union[float, str]] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExpandedList:
+    def list_features(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExpandedList:
         """List features"""
         op = _OPERATIONS["list_features"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -6206,7 +6309,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(FeatureExpandedList, decode(FeatureExpandedList, _safe_json(response)))
 
-    def list_features_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[Union[float, str]] = None, score_lte: Optional[Union[float, str]] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FeatureExpandedList]:
+    def list_features_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FeatureExpandedList]:
         """Like list_features(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_features"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -6249,7 +6352,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(FeatureExpandedList, decode(FeatureExpandedList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_features_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[Union[float, str]] = None, score_lte: Optional[Union[float, str]] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[FeatureExpandedList]:
+    def list_features_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[FeatureExpandedList]:
         op = _OPERATIONS["list_features"]
         base: Dict[str, Any] = {}
         if limit is not None:
@@ -6293,7 +6396,7 @@ class Client:
             return _safe_json(response), response
         return (decode(FeatureExpandedList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_features_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[Union[float, str]] = None, score_lte: Optional[Union[float, str]] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[FeatureExpanded]:
+    def list_features_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[FeatureExpanded]:
         op = _OPERATIONS["list_features"]
         base: Dict[str, Any] = {}
         if limit is not None:
@@ -6607,7 +6710,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Score, decode(Score, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
-    def list_scores(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[Union[float, str]] = None, value_lte: Optional[Union[float, str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ScoreList:
+    def list_scores(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ScoreList:
         """List scores"""
         op = _OPERATIONS["list_scores"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -6644,7 +6747,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ScoreList, decode(ScoreList, _safe_json(response)))
 
-    def list_scores_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[Union[float, str]] = None, value_lte: Optional[Union[float, str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScoreList]:
+    def list_scores_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScoreList]:
         """Like list_scores(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_scores"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -6681,7 +6784,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ScoreList, decode(ScoreList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_scores_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[Union[float, str]] = None, value_lte: Optional[Union[float, str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ScoreList]:
+    def list_scores_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ScoreList]:
         op = _OPERATIONS["list_scores"]
         base: Dict[str, Any] = {}
         if limit is not None:
@@ -6719,7 +6822,7 @@ class Client:
             return _safe_json(response), response
         return (decode(ScoreList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_scores_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[Union[float, str]] = None, value_lte: Optional[Union[float, str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Score]:
+    def list_scores_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Score]:
         op = _OPERATIONS["list_scores"]
         base: Dict[str, Any] = {}
         if limit is not None:
@@ -9803,23 +9906,23 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(SecretCreated, decode(SecretCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
-    def delete_secret(self, id: str, secret_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
+    def delete_secret(self, id: str, key_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete secret"""
         op = _OPERATIONS["delete_secret"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id, "secret_id": secret_id})
+        url = build_url(self._server_url, op["path"], {"id": id, "key_id": key_id})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return None
 
-    def delete_secret_with_headers(self, id: str, secret_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[None]:
+    def delete_secret_with_headers(self, id: str, key_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[None]:
         """Like delete_secret(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["delete_secret"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id, "secret_id": secret_id})
+        url = build_url(self._server_url, op["path"], {"id": id, "key_id": key_id})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
@@ -10643,6 +10746,50 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Quota, decode(Quota, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
+    def list_releases(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ContractReleaseList:
+        """List releases"""
+        op = _OPERATIONS["list_releases"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(ContractReleaseList, decode(ContractReleaseList, _safe_json(response)))
+
+    def list_releases_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ContractReleaseList]:
+        """Like list_releases(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["list_releases"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(ContractReleaseList, decode(ContractReleaseList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    def list_deprecations(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DeprecationPlanList:
+        """List deprecations"""
+        op = _OPERATIONS["list_deprecations"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(DeprecationPlanList, decode(DeprecationPlanList, _safe_json(response)))
+
+    def list_deprecations_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DeprecationPlanList]:
+        """Like list_deprecations(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["list_deprecations"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(DeprecationPlanList, decode(DeprecationPlanList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
     def list_audit(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> AuditList:
         """List audit"""
         op = _OPERATIONS["list_audit"]
@@ -10782,6 +10929,50 @@ class Client:
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(AuditChain, decode(AuditChain, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    def get_tutorial(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Tutorial:
+        """Get tutorial"""
+        op = _OPERATIONS["get_tutorial"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Tutorial, decode(Tutorial, _safe_json(response)))
+
+    def get_tutorial_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Tutorial]:
+        """Like get_tutorial(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["get_tutorial"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Tutorial, decode(Tutorial, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    def get_api_metrics(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ApiMetrics:
+        """Get api metrics"""
+        op = _OPERATIONS["get_api_metrics"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(ApiMetrics, decode(ApiMetrics, _safe_json(response)))
+
+    def get_api_metrics_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ApiMetrics]:
+        """Like get_api_metrics(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["get_api_metrics"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(ApiMetrics, decode(ApiMetrics, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def reset_sandbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Reset:
         """Reset sandbox"""
@@ -11060,7 +11251,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(KeyCreated, decode(KeyCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
-    async def list_features(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[Union[float, str]] = None, score_lte: Optional[Union[float, str]] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExpandedList:
+    async def list_features(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExpandedList:
         """List features"""
         op = _OPERATIONS["list_features"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -11103,7 +11294,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(FeatureExpandedList, decode(FeatureExpandedList, _safe_json(response)))
 
-    async def list_features_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[Union[float, str]] = None, score_lte: Optional[Union[float, str]] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FeatureExpandedList]:
+    async def list_features_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FeatureExpandedList]:
         """Like list_features(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_features"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -11146,7 +11337,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(FeatureExpandedList, decode(FeatureExpandedList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_features_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[Union[float, str]] = None, score_lte: Optional[Union[float, str]] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[FeatureExpandedList]:
+    async def list_features_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[FeatureExpandedList]:
         op = _OPERATIONS["list_features"]
         base: Dict[str, Any] = {}
         if limit is not None:
@@ -11191,7 +11382,7 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(FeatureExpandedList, page)
 
-    async def list_features_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[Union[float, str]] = None, score_lte: Optional[Union[float, str]] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[FeatureExpanded]:
+    async def list_features_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[FeatureExpanded]:
         op = _OPERATIONS["list_features"]
         base: Dict[str, Any] = {}
         if limit is not None:
@@ -11508,7 +11699,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Score, decode(Score, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
-    async def list_scores(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[Union[float, str]] = None, value_lte: Optional[Union[float, str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ScoreList:
+    async def list_scores(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ScoreList:
         """List scores"""
         op = _OPERATIONS["list_scores"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -11545,7 +11736,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ScoreList, decode(ScoreList, _safe_json(response)))
 
-    async def list_scores_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[Union[float, str]] = None, value_lte: Optional[Union[float, str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScoreList]:
+    async def list_scores_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScoreList]:
         """Like list_scores(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_scores"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -11582,7 +11773,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ScoreList, decode(ScoreList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_scores_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[Union[float, str]] = None, value_lte: Optional[Union[float, str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ScoreList]:
+    async def list_scores_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ScoreList]:
         op = _OPERATIONS["list_scores"]
         base: Dict[str, Any] = {}
         if limit is not None:
@@ -11621,7 +11812,7 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(ScoreList, page)
 
-    async def list_scores_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[Union[float, str]] = None, value_lte: Optional[Union[float, str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Score]:
+    async def list_scores_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Score]:
         op = _OPERATIONS["list_scores"]
         base: Dict[str, Any] = {}
         if limit is not None:
@@ -14742,23 +14933,23 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(SecretCreated, decode(SecretCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
-    async def delete_secret(self, id: str, secret_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
+    async def delete_secret(self, id: str, key_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete secret"""
         op = _OPERATIONS["delete_secret"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id, "secret_id": secret_id})
+        url = build_url(self._server_url, op["path"], {"id": id, "key_id": key_id})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return None
 
-    async def delete_secret_with_headers(self, id: str, secret_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[None]:
+    async def delete_secret_with_headers(self, id: str, key_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[None]:
         """Like delete_secret(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["delete_secret"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id, "secret_id": secret_id})
+        url = build_url(self._server_url, op["path"], {"id": id, "key_id": key_id})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
@@ -15592,6 +15783,50 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Quota, decode(Quota, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
+    async def list_releases(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ContractReleaseList:
+        """List releases"""
+        op = _OPERATIONS["list_releases"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(ContractReleaseList, decode(ContractReleaseList, _safe_json(response)))
+
+    async def list_releases_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ContractReleaseList]:
+        """Like list_releases(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["list_releases"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(ContractReleaseList, decode(ContractReleaseList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    async def list_deprecations(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DeprecationPlanList:
+        """List deprecations"""
+        op = _OPERATIONS["list_deprecations"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(DeprecationPlanList, decode(DeprecationPlanList, _safe_json(response)))
+
+    async def list_deprecations_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DeprecationPlanList]:
+        """Like list_deprecations(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["list_deprecations"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(DeprecationPlanList, decode(DeprecationPlanList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
     async def list_audit(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> AuditList:
         """List audit"""
         op = _OPERATIONS["list_audit"]
@@ -15734,6 +15969,50 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(AuditChain, decode(AuditChain, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
+    async def get_tutorial(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Tutorial:
+        """Get tutorial"""
+        op = _OPERATIONS["get_tutorial"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Tutorial, decode(Tutorial, _safe_json(response)))
+
+    async def get_tutorial_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Tutorial]:
+        """Like get_tutorial(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["get_tutorial"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Tutorial, decode(Tutorial, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    async def get_api_metrics(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ApiMetrics:
+        """Get api metrics"""
+        op = _OPERATIONS["get_api_metrics"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(ApiMetrics, decode(ApiMetrics, _safe_json(response)))
+
+    async def get_api_metrics_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ApiMetrics]:
+        """Like get_api_metrics(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["get_api_metrics"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(ApiMetrics, decode(ApiMetrics, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
     async def reset_sandbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Reset:
         """Reset sandbox"""
         op = _OPERATIONS["reset_sandbox"]
@@ -15827,6 +16106,7 @@ class AsyncClient:
 
 from functools import lru_cache
 
-from ._send import send, send_async
+from ._send import send, send_async, typed_stream, typed_stream_async
 
+iter_sse, aiter_sse = typed_stream(iter_sse), typed_stream_async(aiter_sse)
 get_type_hints = lru_cache(maxsize=None)(get_type_hints)  # type: ignore[assignment]

@@ -13,7 +13,7 @@ import random
 import time
 import uuid
 from decimal import Decimal
-from typing import Any, Dict, Optional
+from typing import Any, AsyncIterator, Callable, Dict, Iterator, Optional, TypeVar, cast
 
 import httpx
 
@@ -110,8 +110,7 @@ class Call:
     def failure(self, response: httpx.Response) -> Optional[RoadbedError]:
         """What is wrong with this answer; None when nothing is."""
         if response.status_code >= 400:
-            problem = problem_of(response)
-            return BY_CODE.get(str(problem.get("code")), APIError)(response, problem)
+            return _told(response)
         if _is_json(response) and not _is_whole(response):
             return APIConnectionError(f"{self.name}: the answer is not whole, its JSON cannot be read.")
         return None
@@ -135,12 +134,45 @@ class Call:
         return self.repeatable and (failure.status == 408 or failure.status >= 500)
 
 
+Streaming = TypeVar("Streaming", bound=Callable[..., Any])
+
+
+def typed_stream(read: Streaming) -> Streaming:
+    """The generated reader of an event stream, with our error where the service refuses."""
+
+    def reading(*given: Any, **named: Any) -> Iterator[Any]:
+        try:
+            yield from read(*given, **named)
+        except httpx.HTTPStatusError as error:
+            raise _told(error.response) from None
+
+    return cast(Streaming, reading)
+
+
+def typed_stream_async(read: Streaming) -> Streaming:
+    """The same, async."""
+
+    async def reading(*given: Any, **named: Any) -> AsyncIterator[Any]:
+        try:
+            async for event in read(*given, **named):
+                yield event
+        except httpx.HTTPStatusError as error:
+            raise _told(error.response) from None
+
+    return cast(Streaming, reading)
+
+
 def unanswered(error: httpx.TransportError, call: Call) -> APIConnectionError:
     """Our error for httpx's."""
     kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
     failure = kind(f"{call.name}: no answer at attempt {call.attempt} ({type(error).__name__} {error}).")
     failure.__cause__ = error
     return failure
+
+
+def _told(response: httpx.Response) -> APIError:
+    problem = problem_of(response)
+    return BY_CODE.get(str(problem.get("code")), APIError)(response, problem)
 
 
 def _is_json(response: httpx.Response) -> bool:

@@ -49,6 +49,10 @@ class ExternalIdTaken(APIError):
     """`external_id_taken`."""
 
 
+class FeatureNeeded(APIError):
+    """`feature_needed`."""
+
+
 class IdempotencyInProgress(APIError):
     """`idempotency_in_progress`."""
 
@@ -233,6 +237,7 @@ BY_CODE: Dict[str, Type[APIError]] = {
     "endpoint_disabled": EndpointDisabled,
     "event_expunged": EventExpunged,
     "external_id_taken": ExternalIdTaken,
+    "feature_needed": FeatureNeeded,
     "idempotency_in_progress": IdempotencyInProgress,
     "idempotency_key_reused": IdempotencyKeyReused,
     "illegal_transition": IllegalTransition,

@@ -1,0 +1,50 @@
+"""The committed clients are what the command makes of the committed contract."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from openapi.sdk import generate
+
+
+def test_the_committed_clients_are_current(capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate.main(["--check"]) == 0, capsys.readouterr().out
+
+
+def test_every_operation_is_a_method_of_each_client() -> None:
+    document = json.loads(generate.CONTRACT.read_text())
+    operations = {
+        item[method]["operationId"]
+        for item in document["paths"].values()
+        for method in item
+        if method in ("get", "post", "put", "patch", "delete")
+    }
+    python = (generate.HERE / generate.PYTHON / "_generated.py").read_text()
+    typescript = (generate.HERE / generate.TYPESCRIPT / "generated.ts").read_text()
+    sync, _, other = python.partition("\nclass AsyncClient:")
+    missing = {name for name in operations if f"\n    def {name}(self" not in sync}
+    missing |= {name for name in operations if not re.search(rf"\n    (async )?def {name}\(self", other)}
+    missing |= {name for name in operations if f"\n    {name}: {{ id: " not in typescript}
+    assert not missing
+
+
+def test_a_file_that_is_not_current_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--check` itself, over two files of which one is old. Nothing is written."""
+    (tmp_path / "old.py").write_text("old")
+    (tmp_path / "right.py").write_text("right")
+    monkeypatch.setattr(generate, "HERE", tmp_path)
+    monkeypatch.setattr(generate, "generated", lambda: {Path("old.py"): "new", Path("right.py"): "right"})
+
+    assert generate.main(["--check"]) == 1
+
+    assert "old.py is not current" in capsys.readouterr().out
+    assert (tmp_path / "old.py").read_text() == "old"
+
+
+def test_a_generator_that_changed_is_refused() -> None:
+    with pytest.raises(SystemExit, match="no longer writes"):
+        generate.python_client("def elsewhere(): ...")
