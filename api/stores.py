@@ -39,7 +39,12 @@ _GONE = (
     asyncpg.InternalClientError,  # a connection that was lost between two statements says so in this way
     OSError,
 )
-_REFUSED = (asyncpg.TooManyConnectionsError, asyncpg.DiskFullError, asyncpg.OutOfMemoryError)
+_REFUSED = (
+    asyncpg.TooManyConnectionsError,
+    asyncpg.DiskFullError,
+    asyncpg.OutOfMemoryError,
+    asyncpg.ReadOnlySQLTransactionError,  # after a failover, or switched on by an operator whose disk runs full
+)
 
 
 class Prepared:

@@ -6,16 +6,20 @@ from datetime import datetime
 from typing import Annotated, Protocol
 from uuid import UUID
 
+import asyncpg
+import structlog
 from fastapi import Depends, Request
 from sqlalchemy import bindparam, func, literal, or_, select, update
 
 from api.accounts import scopes, secrets
 from api.accounts.models import Key
 from api.accounts.tenancy import owned
-from api.db import seconds
+from api.db import seconds, wire_id
 from api.http.route import Route
-from api.problems import InsufficientScope, Unauthenticated
+from api.problems import InsufficientScope, Problem, Unauthenticated
 from api.stores import Prepared, Scope, Stores, Transaction
+
+log = structlog.get_logger()
 
 _MOST_CACHED = 10_000
 _HELP = "Send one header `Authorization: Bearer rb_live_…`. Keys are made by POST /v1/signup and POST /v1/keys."
@@ -136,10 +140,18 @@ async def _look_up(stores: Stores, digest: bytes, gate: "Gate") -> Caller:
         expires_at=row["expires_at"],
     )
     async with stores.transaction(caller.scope) as tx:
-        await tx.run(_MARK_USED, id=caller.key_id)
         await gate.refresh(tx, caller)
-        await tx.commit()
+        await _mark_used(tx, caller)
     return caller
+
+
+async def _mark_used(tx: Transaction, caller: Caller) -> None:
+    """Not worth a refusal: where nothing can be written (a full disk, a standby) what is there can still be read."""
+    try:
+        await tx.run(_MARK_USED, id=caller.key_id)
+        await tx.commit()
+    except (Problem, asyncpg.PostgresError) as error:
+        log.warning("key_not_marked", key=wire_id("key", caller.key_id), error=repr(error))
 
 
 def _refused(reason: str) -> Unauthenticated:

@@ -8,7 +8,7 @@ from typing import Any
 
 from api import json
 from api.formulas import robustness, weighted
-from api.formulas.exact import FormulaError
+from api.formulas.exact import FormulaError, within
 from api.problems import invalid_field
 
 Item = Mapping[str, Any]
@@ -32,6 +32,18 @@ def missing_ratings(options: Sequence[Item], criteria: Sequence[Item], ratings: 
         for criterion in criterion_keys
         if (ratings.get(option) or {}).get(criterion) is None
     ]
+
+
+def check_ratings(ratings: Mapping[str, Any]) -> None:
+    """Hold every cell to the scale, also in a matrix that is not complete yet. Raises Invalid that points at one."""
+    scale = weighted.RatingScale()
+    try:
+        for option, row in ratings.items():
+            for criterion, rating in (row or {}).items():
+                if rating is not None:
+                    within(rating, f"ratings.{option}.{criterion}", int(scale.low), int(scale.high))
+    except FormulaError as error:
+        raise invalid_field("/" + error.field.replace(".", "/"), error.message) from None
 
 
 def analyse(options: Sequence[Item], criteria: Sequence[Item], ratings: Mapping[str, Any]) -> dict[str, Any]:

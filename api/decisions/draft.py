@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from api import json
 from api.accounts.tenancy import Resource, one
 from api.db import uuid7, wire_id
-from api.decisions.analyse import analyse, missing_ratings
+from api.decisions.analyse import analyse, check_ratings, missing_ratings
 from api.decisions.assess import assess
 from api.decisions.models import Decision, DecisionChained, DecisionHead, DecisionLink, DecisionReview
 from api.decisions.schemas import DecisionCreate, DecisionPatch, DecisionShown
@@ -177,6 +177,7 @@ def _columns(values: dict[str, Any]) -> dict[str, Any]:
     """The columns of these values, with what follows from them."""
     matrix = values["options"], values["criteria"], values["ratings"]
     missing = missing_ratings(*matrix)
+    check_ratings(values["ratings"])
     analysis = analyse(*matrix) if values["criteria"] and not missing else None
     shown = {name: None if values[name] is None else json.dump(values[name]) for name in _JSON}
     derived = {

@@ -17,7 +17,7 @@ from api.db import uuid7, wire_id
 from api.features import events
 from api.features.models import Feature
 from api.features.schemas import FeatureCreate
-from api.features.write import FEATURE, WRITABLE
+from api.features.write import FEATURE, WRITABLE, lock_dependencies
 from api.http.etags import Precondition
 from api.problems import Pointer, Unavailable
 from api.stores import Prepared, Transaction
@@ -53,6 +53,8 @@ async def upsert(
     written; the others are: who wants all or nothing rolls back. Raises PreconditionFailed.
     """
     outcomes: dict[int, Outcome] = _refuse_twins(items)
+    if any(item.depends_on for item in items):
+        await lock_dependencies(tx)
     for _ in range(MOST_ROUNDS):
         left = [place for place in range(len(items)) if place not in outcomes]
         if not left:

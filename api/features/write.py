@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
+from sqlalchemy import ColumnElement, Uuid, bindparam, func, literal_column, select
 
 from api import json
 from api.accounts.tenancy import Resource, one, owned
@@ -17,6 +17,12 @@ from api.http.representation import Columns, Representation
 from api.problems import Conflict, invalid_field
 from api.stores import Prepared, Transaction
 from api.webhooks.outbox import emit
+
+
+class FeatureNeeded(Conflict):
+    """Other features depend on it: deleting it would leave them waiting for nothing."""
+
+    code, title = "feature_needed", "Other features depend on this one"
 
 
 class ExternalIdTaken(Conflict):
@@ -49,10 +55,20 @@ _UPDATE = FEATURE.update(*WRITABLE)
 _COUNT = Prepared(
     select(func.count()).where(owned(Feature), Feature.id == func.any(bindparam("ids", type_=Feature.depends_on.type)))
 )
+_LOCK_DEPENDENCIES = Prepared(select(func.pg_advisory_xact_lock(bindparam("lock"))))
+_NAMED_AT_MOST = 3
+_NEEDED_BY = Prepared(
+    select(Feature.id)
+    .where(owned(Feature), bindparam("id", type_=Uuid) == func.any(Feature.depends_on))
+    .order_by(Feature.id)
+    .limit(_NAMED_AT_MOST + 1)
+)
 
 
 async def create(tx: Transaction, feature: FeatureCreate) -> tuple[UUID, asyncpg.Record]:
     """Gives the id and the row. Raises Invalid for a dependency that does not exist, ExternalIdTaken."""
+    if feature.depends_on:
+        await lock_dependencies(tx)
     await _check_dependencies(tx, feature.depends_on)
     feature_id = uuid7()
     row = await _written(tx, _INSERT, feature_id, feature.model_dump())
@@ -65,6 +81,8 @@ async def revise(tx: Transaction, feature_id: UUID, patch: FeaturePatch, precond
 
     Raises NotFound, PreconditionFailed, Invalid, ExternalIdTaken.
     """
+    if patch.depends_on:
+        await lock_dependencies(tx)
     row = await one(tx, _LOCK, feature_id, "feature", "feat")
     precondition.check(row["version"])
     current = {name: row[name] for name in WRITABLE}
@@ -83,10 +101,33 @@ async def revise(tx: Transaction, feature_id: UUID, patch: FeaturePatch, precond
 
 
 async def delete(tx: Transaction, feature_id: UUID, precondition: Precondition) -> None:
-    """Delete a feature with its scores. Rankings that were published keep it. Raises NotFound, PreconditionFailed."""
+    """Delete a feature with its scores. Rankings that were published keep it.
+
+    Raises NotFound, PreconditionFailed, FeatureNeeded.
+    """
+    await lock_dependencies(tx)
+    needed_by = [wire_id("feat", row["id"]) for row in await tx.all(_NEEDED_BY, id=feature_id)]
+    if needed_by:
+        more = " and others" if len(needed_by) > _NAMED_AT_MOST else ""
+        message = (
+            f"{', '.join(needed_by[:_NAMED_AT_MOST])}{more} depend on it. Take it out of their depends_on first, or "
+            "set its status to dropped."
+        )
+        raise FeatureNeeded(message)
     row = await FEATURE.remove(tx, feature_id)
     precondition.check(row["version"])
     await emit(tx, events.DELETED, row["json"])
+
+
+async def lock_dependencies(tx: Transaction) -> None:
+    """One change of who depends on whom at a time, in a workspace and mode: two that are fine each could make a cycle.
+
+    Taken before any row is locked, so that nobody who holds it waits for somebody who wants it.
+    """
+    assert tx.scope.workspace_id is not None
+    await tx.value(
+        _LOCK_DEPENDENCIES, lock=(tx.scope.workspace_id.int ^ (0xDE9 << 1 | bool(tx.scope.livemode))) % 2**63
+    )
 
 
 async def _written(tx: Transaction, statement: Prepared, feature_id: UUID, values: dict[str, Any]) -> asyncpg.Record:

@@ -11,7 +11,8 @@ import re
 from datetime import datetime
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import LargeBinary, bindparam, delete, func, literal, select
+from sqlalchemy import LargeBinary, Text, bindparam, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.orm import Mapped, mapped_column
 from starlette.responses import Response
@@ -70,11 +71,15 @@ class StillRunning(Conflict):
 
 _TRY_LOCK = Prepared(select(func.pg_try_advisory_xact_lock(bindparam("lock"))))
 _KEPT = Prepared(
-    select(IdempotencyKey.fingerprint, IdempotencyKey.status, IdempotencyKey.headers, IdempotencyKey.body).where(
+    select(IdempotencyKey.fingerprint, IdempotencyKey.status, IdempotencyKey.headers, IdempotencyKey.body)
+    .where(
         IdempotencyKey.workspace_id == bindparam("workspace_id"),
         IdempotencyKey.livemode == bindparam("livemode"),
-        IdempotencyKey.key == bindparam("key"),
+        IdempotencyKey.key == func.any(bindparam("keys", type_=ARRAY(Text))),
     )
+    # The reply itself before its promise.
+    .order_by(func.length(IdempotencyKey.key))
+    .limit(1)
 )
 _KEEP = Prepared(
     postgres_insert(IdempotencyKey)
@@ -111,7 +116,7 @@ async def replay(tx: Transaction, vault: Vault, key: str, print_: bytes) -> Resp
             "A request with this Idempotency-Key has not ended. Send it again in a second.",
             headers={"Retry-After": "1"},
         )
-    kept = await tx.first(_KEPT, key=key)
+    kept = await tx.first(_KEPT, keys=[key, _promise_of(key)])
     if kept is None:
         return None
     if kept["fingerprint"] != print_:
@@ -122,12 +127,15 @@ async def replay(tx: Transaction, vault: Vault, key: str, print_: bytes) -> Resp
     return Response(vault.open(tx, key, kept["body"]), kept["status"], headers)
 
 
-async def keep(tx: Transaction, vault: Vault, key: str, print_: bytes, reply: Response) -> None:
-    """Keep the reply in the same transaction as what it tells of."""
+async def keep(
+    tx: Transaction, vault: Vault, key: str, print_: bytes, reply: Response, *, promised: bool = False
+) -> None:
+    """Keep the reply in the same transaction as what it tells of. One that is `promised` serves until the reply that
+    takes its place is kept: what was done is then not done again, although its outcome is not known yet."""
     headers = {name: reply.headers[name] for name in _KEPT_HEADERS if name in reply.headers}
     await tx.run(
         _KEEP,
-        key=key,
+        key=_promise_of(key) if promised else key,
         fingerprint=print_,
         status=reply.status_code,
         headers=json.dump(headers),
@@ -139,6 +147,11 @@ def expired(hours: int) -> Prepared:
     """The statement that forgets replies older than so many hours, for the worker's daily round."""
     age = seconds(literal(hours * 3600))
     return Prepared(delete(IdempotencyKey).where(IdempotencyKey.created_at < func.now() - age))
+
+
+def _promise_of(key: str) -> str:
+    """No caller can send this one: a key has no blank in it."""
+    return f"{key} promised"
 
 
 def _lock_of(tx: Transaction, key: str) -> int:

@@ -1,6 +1,6 @@
 """Replies made of JSON text that Postgres built."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -11,8 +11,11 @@ from api import json
 class Reply(JSONResponse):
     """A JSON reply from text that is JSON already.
 
-    It is a JSONResponse only for FastAPI, which documents the answers of any other class as a string.
+    It is a JSONResponse only for FastAPI, which documents the answers of any other class as a string. With `then` it
+    is only promised: after the commit, with no connection held, `then` is awaited and its reply is sent instead.
     """
+
+    then: "Callable[[], Awaitable[Reply]] | None" = None
 
     def __init__(self, content: str | bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(content, status, headers)

@@ -5,7 +5,8 @@ The commit comes before the response leaves: nobody is told of a write that did 
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
@@ -164,9 +165,11 @@ async def _run_once(stores: Stores, scope: Scope, request: WireRequest, handle: 
             if (kept := await idempotency.replay(tx, vault, key, print_)) is not None:
                 return kept
             response = request.app.state.problem_reply(request, problem)
-        await idempotency.keep(tx, vault, key, print_, response)
+        promise = _promise(response)
+        await idempotency.keep(tx, vault, key, print_, response, promised=promise is not None)
         await tx.commit()
-        return response
+    promise = _promise(response)
+    return response if promise is None else await promise()
 
 
 def _trace_id(request: Request) -> str | None:
@@ -186,6 +189,15 @@ def _too_large(limit_bytes: int) -> TooLarge:
         f"The body is larger than {limit_bytes:,} bytes. Send less, or in several requests.",
         headers={"Connection": "close"},
     )
+    response = await promise()
+    async with stores.transaction(scope) as tx:
+        await idempotency.keep(tx, vault, key, print_, response)
+        await tx.commit()
+    return response
+
+
+def _promise(response: Response) -> Callable[[], Awaitable[Reply]] | None:
+    return response.then if isinstance(response, Reply) else None
 
 
 async def _transaction(request: Request) -> Transaction:

@@ -22,6 +22,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from api import json
+from api.formulas.exact import MAX_DIGITS, MAX_EXPONENT
 from api.problems import invalid_field
 
 MOST_METADATA_BYTES = 16_384
@@ -121,9 +122,18 @@ def _split(value: Any) -> Any:
     return value.split(",") if isinstance(value, str) else value
 
 
-def _finite(value: Decimal) -> Decimal:
+def _bounded(value: Decimal) -> Decimal:
+    """No longer and no larger than `formulas/exact` takes: beyond that a number is a mistake."""
     if not value.is_finite():
         raise PydanticCustomError("finite_number", "must be a finite number")
+    _, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)
+    if value and (len(digits) > MAX_DIGITS or abs(exponent) > MAX_DIGITS or abs(value.adjusted()) > MAX_EXPONENT):
+        raise PydanticCustomError(
+            "number_too_long",
+            "must have at most {digits} digits and lie between 1e-{exponent} and 1e{exponent}",
+            {"digits": MAX_DIGITS, "exponent": MAX_EXPONENT},
+        )
     return value
 
 
@@ -171,7 +181,11 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Metadata = Annotated[dict[Annotated[str, StringConstraints(max_length=255)], Any], AfterValidator(_small)]
 # Shown as a JSON number: pydantic's own document of a Decimal says text.
 Number = Annotated[
-    Decimal, BeforeValidator(_number), AfterValidator(_finite), PlainSerializer(float, float, when_used="json")
+    Decimal,
+    BeforeValidator(_number),
+    AfterValidator(_bounded),
+    PlainSerializer(float, float, when_used="json"),
+    _JsonNumber(),
 ]
 CommaSeparated = BeforeValidator(_split)
 Version = Annotated[int, Field(ge=1, description="Goes up by one with each change; the ETag in quotes.")]

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -98,7 +98,7 @@ async def reprioritize(
     if not wanted.dry_run:
         await lock(tx)
     change = await _change(tx, way, substitutes)
-    created_at = datetime.now(UTC)
+    created_at = _after(change.before.created_at)
     if wanted.dry_run:
         return json.dump(_revision(None, created_at, caller, wanted, change, scenario_id))
     if change.frozen and change.told and wanted.reason is None:
@@ -150,6 +150,12 @@ async def _change(tx: Transaction, way: Method, substitutes: Substitutes | None)
         policy=rules,
         allocation=allocated(rules, computed.efforts),
     )
+
+
+def _after(before: datetime | None) -> datetime:
+    """Now, and later than the revision before: the newest is found by its time, and a clock may step back."""
+    now = datetime.now(UTC)
+    return now if before is None else max(now, before + timedelta(microseconds=1))
 
 
 async def _tell(tx: Transaction, revision: dict[str, Any], change: Change) -> None:

@@ -9,7 +9,7 @@ from api import json
 from api.accounts.tenancy import one
 from api.db import wire_id
 from api.problems import Conflict, invalid_field
-from api.stores import Scope, Stores
+from api.stores import Scope, Stores, Transaction
 from api.webhooks import catalogue
 from api.webhooks.log import DELIVERY_WITH_ATTEMPTS
 from api.webhooks.outbox import emit_to_one
@@ -24,34 +24,36 @@ class EndpointDisabled(Conflict):
     code, title = "endpoint_disabled", "The endpoint is disabled"
 
 
-async def send_test(stores: Stores, scope: Scope, endpoint_id: UUID, event_type: str, wait_s: float) -> asyncpg.Record:
-    """Send the type's example, and wait up to `wait_s` for the attempt to end.
+async def send_test(tx: Transaction, endpoint_id: UUID, event_type: str) -> UUID:
+    """Send the type's example. Gives the delivery's id; a worker sees it once this is committed.
 
-    An endpoint that we disabled and that answers goes on.
-
-    Gives the delivery with its attempts, still pending when the time was too short. It has transactions of its own:
-    the event must be committed before a worker can see it. Raises NotFound, Invalid, EndpointDisabled.
+    Raises NotFound, Invalid, EndpointDisabled.
     """
     found = catalogue.find(event_type)
     if found is None:
         raise invalid_field(
             "/event_type", f"there is no {event_type}; GET /v1/catalog lists them all", "unknown_event_type"
         )
-    async with stores.transaction(scope) as tx:
-        endpoint = json.load((await ENDPOINT.read(tx, endpoint_id))["json"])
-        if not endpoint["enabled"] and endpoint["disabled_reason"] is None:
-            raise EndpointDisabled(f"{wire_id('ep', endpoint_id)} is disabled. Enable it by PATCH first.")
-        delivery_id = await emit_to_one(tx, found, json.dump(found.example), endpoint_id)
-        await tx.commit()
-    row = await _outcome(stores, scope, delivery_id, wait_s)
-    if row["delivered"] and not endpoint["enabled"]:
+    endpoint = json.load((await ENDPOINT.read(tx, endpoint_id))["json"])
+    if not endpoint["enabled"] and endpoint["disabled_reason"] is None:
+        raise EndpointDisabled(f"{wire_id('ep', endpoint_id)} is disabled. Enable it by PATCH first.")
+    return await emit_to_one(tx, found, json.dump(found.example), endpoint_id)
+
+
+async def outcome(stores: Stores, scope: Scope, endpoint_id: UUID, delivery_id: UUID, wait_s: float) -> asyncpg.Record:
+    """The test's delivery with its attempts, after up to `wait_s`: still pending when that was too short.
+
+    It has transactions of its own and waits with none open. An endpoint that we disabled and that answers goes on.
+    """
+    row = await _attempted(stores, scope, delivery_id, wait_s)
+    if row["delivered"]:
         async with stores.transaction(scope) as tx:
             await enable_after_test(tx, endpoint_id)
             await tx.commit()
     return row
 
 
-async def _outcome(stores: Stores, scope: Scope, delivery_id: UUID, wait_s: float) -> asyncpg.Record:
+async def _attempted(stores: Stores, scope: Scope, delivery_id: UUID, wait_s: float) -> asyncpg.Record:
     deadline = asyncio.get_running_loop().time() + wait_s
     while True:
         async with stores.transaction(scope) as tx:

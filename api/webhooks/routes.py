@@ -15,7 +15,7 @@ from api.http.reply import one as one_reply
 from api.http.route import OpenRoute, OpenStores, Tx, operation
 from api.webhooks import catalogue
 from api.webhooks.log import DELIVERIES, DELIVERY_WITH_ATTEMPTS
-from api.webhooks.probe import send_test
+from api.webhooks.probe import outcome, send_test
 from api.webhooks.redeliver import redeliver
 from api.webhooks.rotate import LIVE, as_jwks, rotate, shown_with_secret, take_back
 from api.webhooks.schemas import (
@@ -125,11 +125,20 @@ async def get_jwks(tx: Tx, id: EndpointId) -> Reply:
 
 
 @router.post("/endpoints/{id}/test", **operation("test_endpoint", scope="webhooks:write", returns=DeliveryWithAttempts))
-async def post_test(caller: CallerOf, stores: OpenStores, id: EndpointId, wanted: TestRequest | None = None) -> Reply:
+async def post_test(
+    tx: Tx, caller: CallerOf, stores: OpenStores, id: EndpointId, wanted: TestRequest | None = None
+) -> Reply:
     """Send an event type's example through the real path; the answer has the attempt. 202 when it has not ended yet."""
     event_type = (wanted or TestRequest.model_validate({})).event_type
-    row = await send_test(stores, caller.scope, id, event_type, stores.settings.delivery_timeout_s + 1)
-    return Reply(row["json"], 200 if row["attempted"] else 202)
+    delivery_id = await send_test(tx, id, event_type)
+    sent = Reply((await one(tx, DELIVERY_WITH_ATTEMPTS, delivery_id, "delivery", "dlv"))["json"], 202)
+
+    async def attempted() -> Reply:
+        row = await outcome(stores, caller.scope, id, delivery_id, stores.settings.delivery_timeout_s + 1)
+        return Reply(row["json"], 200 if row["attempted"] else 202)
+
+    sent.then = attempted
+    return sent
 
 
 @router.get("/deliveries", **operation("list_deliveries", scope="webhooks:read", returns=DeliveryShown, many=True))
