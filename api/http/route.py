@@ -6,7 +6,6 @@ The commit comes before the response leaves: nobody is told of a write that did 
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
@@ -142,7 +141,8 @@ async def _run(stores: Stores, scope: Scope, request: Request, handle: Handler) 
         request.state.tx = tx
         response = await handle(request)
         await tx.commit()
-        return response
+    promise = _promise(response)
+    return response if promise is None else await promise()
 
 
 async def _run_once(stores: Stores, scope: Scope, request: WireRequest, handle: Handler, key: str) -> Response:
@@ -168,8 +168,17 @@ async def _run_once(stores: Stores, scope: Scope, request: WireRequest, handle: 
         promise = _promise(response)
         await idempotency.keep(tx, vault, key, print_, response, promised=promise is not None)
         await tx.commit()
-    promise = _promise(response)
-    return response if promise is None else await promise()
+    if promise is None:
+        return response
+    response = await promise()
+    async with stores.transaction(scope) as tx:
+        await idempotency.keep(tx, vault, key, print_, response)
+        await tx.commit()
+    return response
+
+
+def _promise(response: Response) -> Callable[[], Awaitable[Reply]] | None:
+    return response.then if isinstance(response, Reply) else None
 
 
 def _trace_id(request: Request) -> str | None:
@@ -189,15 +198,6 @@ def _too_large(limit_bytes: int) -> TooLarge:
         f"The body is larger than {limit_bytes:,} bytes. Send less, or in several requests.",
         headers={"Connection": "close"},
     )
-    response = await promise()
-    async with stores.transaction(scope) as tx:
-        await idempotency.keep(tx, vault, key, print_, response)
-        await tx.commit()
-    return response
-
-
-def _promise(response: Response) -> Callable[[], Awaitable[Reply]] | None:
-    return response.then if isinstance(response, Reply) else None
 
 
 async def _transaction(request: Request) -> Transaction:

@@ -181,11 +181,7 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Metadata = Annotated[dict[Annotated[str, StringConstraints(max_length=255)], Any], AfterValidator(_small)]
 # Shown as a JSON number: pydantic's own document of a Decimal says text.
 Number = Annotated[
-    Decimal,
-    BeforeValidator(_number),
-    AfterValidator(_bounded),
-    PlainSerializer(float, float, when_used="json"),
-    _JsonNumber(),
+    Decimal, BeforeValidator(_number), AfterValidator(_bounded), PlainSerializer(float, float, when_used="json")
 ]
 CommaSeparated = BeforeValidator(_split)
 Version = Annotated[int, Field(ge=1, description="Goes up by one with each change; the ETag in quotes.")]
