@@ -6,6 +6,7 @@ The commit comes before the response leaves: nobody is told of a write that did 
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
@@ -15,6 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from api import json
 from api.http import idempotency
+from api.http.deprecation import Deprecation
 from api.http.reply import Reply
 from api.http.schema import ListShown
 from api.problems import Invalid, Problem, RequestTimeout, TooLarge, UnsupportedMediaType
@@ -32,15 +34,20 @@ def operation(
     returns: type[BaseModel] | None = None,
     many: bool = False,
     status: int = 200,
+    deprecated: Deprecation | None = None,
     **extra: Any,
 ) -> dict[str, Any]:
     """The arguments of a route's decorator. `scope` is what the key must have; None is for routes without a caller.
-    `many` says that the answer is a page of `returns`.
+    `many` says that the answer is a page of `returns`; `deprecated` that the operation will go, and when.
 
     The OpenAPI document and the check at run time read the same declaration.
     """
+    if deprecated is not None:
+        said = {"announced": deprecated.announced.isoformat(), "sunset": deprecated.sunset.isoformat()}
+        extra["x-deprecation"] = {**said, "successor": deprecated.successor}
     return {
         "operation_id": operation_id,
+        "deprecated": True if deprecated is not None else None,
         "status_code": status,
         "response_model": ListShown[returns] if many and returns is not None else returns,  # type: ignore[valid-type]
         "response_class": Reply if returns is not None else Response,
@@ -109,12 +116,24 @@ class Route(APIRoute):
         security = (self.openapi_extra or {})["security"]
         return str(security[0]["key"][0]) if security else None
 
+    @property
+    def deprecation(self) -> Deprecation | None:
+        """When the operation goes, if it does."""
+        said = (self.openapi_extra or {}).get("x-deprecation")
+        if said is None:
+            return None
+        days = (date.fromisoformat(said["announced"]), date.fromisoformat(said["sunset"]))
+        return Deprecation(*days, successor=said["successor"])
+
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
+        deprecation = self.deprecation
 
         async def run(incoming: Request) -> Response:
             stores: Stores = incoming.app.state.stores
             request = WireRequest(incoming.scope, incoming.receive)
+            if deprecation is not None:
+                request.state.deprecation_headers = deprecation.headers(stores.settings.base_url)
             _refuse_nul(request)
             scope = await self.admit(request, stores)
             await request.read(stores.settings.body_limit_bytes, stores.settings.body_timeout_s)

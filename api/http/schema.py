@@ -179,9 +179,23 @@ Slug = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Metadata = Annotated[dict[Annotated[str, StringConstraints(max_length=255)], Any], AfterValidator(_small)]
-# Shown as a JSON number: pydantic's own document of a Decimal says text.
+
+
+class _JsonNumber:
+    """pydantic documents a Decimal as a number or text; ours is written and shown as a number only."""
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        options = schema.pop("anyOf", None)
+        return schema if options is None else {**next(one for one in options if one["type"] == "number"), **schema}
+
+
 Number = Annotated[
-    Decimal, BeforeValidator(_number), AfterValidator(_bounded), PlainSerializer(float, float, when_used="json")
+    Decimal,
+    BeforeValidator(_number),
+    AfterValidator(_bounded),
+    PlainSerializer(float, float, when_used="json"),
+    _JsonNumber(),
 ]
 CommaSeparated = BeforeValidator(_split)
 Version = Annotated[int, Field(ge=1, description="Goes up by one with each change; the ETag in quotes.")]

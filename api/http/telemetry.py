@@ -50,8 +50,12 @@ class Telemetry:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["Request-Id"] = request_id
+                # Pages of other origins may send a request but never read its answer.
+                headers["Access-Control-Allow-Origin"] = scope["app"].state.settings.base_url
                 for name, value in scope["state"].get("limit_headers", {}).items():
                     headers[name] = value
+                for name, value in scope["state"].get("deprecation_headers", {}).items():
+                    headers.append(name, value)
             elif head:
                 message = {"type": "http.response.body", "body": b"", "more_body": message.get("more_body", False)}
             await send(message)

@@ -48,7 +48,10 @@ def _parameters(operation: dict[str, Any]) -> None:
         schema = parameter["schema"]
         # Nobody can send null in a URL or a header: it is left out instead.
         options = [one for one in schema.get("anyOf", []) if one != NULL]
-        if len(options) == 1 and len(schema["anyOf"]) == 2:
+        if {one.get("type") for one in options} == {"number", "string"}:
+            # A number in a URL is text, and is read as a number.
+            options = [one for one in options if one["type"] == "number"]
+        if len(options) == 1:
             del schema["anyOf"]
             schema.update({**options[0], **schema})
         if schema.get("type") == "array" and "maxLength" in schema:
@@ -67,6 +70,10 @@ def _responses(path: str, method: str, operation: dict[str, Any]) -> None:
         if response.get("description") == "Successful Response":
             response["description"] = _PLAIN.get(status, "It is done.")
         response["headers"] = headers_of(status) | response.get("headers", {})
+        if operation.get("deprecated"):
+            response["headers"] |= {
+                name: {"$ref": f"#/components/headers/{name}"} for name in ("Deprecation", "Sunset", "Link")
+            }
     names = {parameter["name"] for parameter in operation.get("parameters", [])}
     statuses = {"400", "401", "429", "500", "503"}
     if needed(operation) is not None:

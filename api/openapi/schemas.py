@@ -83,15 +83,22 @@ def _settle_one(schema: Schema) -> None:
         if schema.get(keyword) is True or schema.get(keyword) == {}:
             schema[keyword] = {"$ref": REFERENCE + JSON_VALUE}
     types = _types(schema)
+    if types != _ALL:
+        _bound(schema, types)
+
+
+def _bound(schema: Schema, types: list[str]) -> None:
     if types == ["object"] and "properties" not in schema and "additionalProperties" not in schema:
         schema["additionalProperties"] = {"$ref": REFERENCE + JSON_VALUE}
-    if "string" in types and "enum" not in schema and types != _ALL:
+    if "string" in types and "enum" not in schema:
         _bound_text(schema)
-    if "integer" in types and types != _ALL and "enum" not in schema:
+    if "integer" in types:
         _bound_integer(schema)
-    if "number" in types and types != _ALL:
+    if "number" in types:
         schema.setdefault("format", "double")
-    if "array" in types and types != _ALL:
+        if isinstance(schema.get("default"), str):
+            schema["default"] = _number(schema["default"])  # pydantic writes a Decimal as text
+    if "array" in types:
         schema.setdefault("minItems", 0)
         schema.setdefault("maxItems", MOST_ITEMS)
         schema.setdefault("items", {"$ref": REFERENCE + JSON_VALUE})
@@ -137,11 +144,16 @@ def _bound_text(schema: Schema) -> None:
         return
     schema.setdefault("minLength", 0)
     schema.setdefault("maxLength", LONGEST_TEXT)
+    if isinstance(schema.get("default"), str) and len(schema["default"]) < schema["minLength"]:
+        del schema["default"]  # an empty text says that there is none
     if schema.get("format") in (None, "binary"):
         schema.setdefault("pattern", ANY_TEXT)
 
 
 def _bound_integer(schema: Schema) -> None:
+    if "enum" in schema:
+        choices = [choice for choice in schema["enum"] if choice is not None]
+        schema |= {"minimum": min(choices), "maximum": max(choices)}
     if "exclusiveMinimum" in schema:
         schema["minimum"] = int(schema.pop("exclusiveMinimum")) + 1
     if "exclusiveMaximum" in schema:

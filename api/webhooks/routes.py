@@ -110,10 +110,10 @@ async def list_secrets(tx: Tx, id: EndpointId) -> Reply:
     return Reply(all_of([row["json"] for row in rows]))
 
 
-@router.delete("/endpoints/{id}/secrets/{secret_id}", **operation("delete_secret", scope="webhooks:write", status=204))
-async def delete_secret(tx: Tx, id: EndpointId, secret_id: SecretId) -> Response:
+@router.delete("/endpoints/{id}/secrets/{key_id}", **operation("delete_secret", scope="webhooks:write", status=204))
+async def delete_secret(tx: Tx, id: EndpointId, key_id: SecretId) -> Response:
     """End a signing key now. The last one cannot be ended."""
-    await take_back(tx, id, secret_id)
+    await take_back(tx, id, key_id)
     return no_content()
 
 

@@ -1,0 +1,1 @@
+"""How the API changes: its changelog, and what is deprecated and still called."""
