@@ -1,9 +1,7 @@
 """The `roadbed` command."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +9,8 @@ import structlog
 import typer
 from pydantic import ValidationError
 
+from api.commands.remote import JsonOption, KeyOption, UrlOption, install
+from api.commands.sentences import sentences
 from api.settings import Settings
 
 app = typer.Typer(
@@ -114,11 +114,8 @@ def verify() -> None:
     raise typer.Exit(0 if all(chain.told["intact"] for chain in chains) else 1)
 
 
-UrlOption = Annotated[str | None, typer.Option("--url", help="The service; else ROADBED_URL, else run.json of ./run.")]
-KeyOption = Annotated[str | None, typer.Option("--key", help="An API key; else ROADBED_KEY, else that of run.json.")]
 TypesOption = Annotated[list[str] | None, typer.Option("--type", help="An event type or a family like decision.*.")]
 AfterOption = Annotated[str, typer.Option("--from", help="now, start, or the id of the last event that you have.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
 @app.command()
@@ -135,7 +132,7 @@ def listen(
     from api.commands.connect import find_remote  # noqa: PLC0415 - commands load only what they need
     from api.commands.listen import listen as run  # noqa: PLC0415
 
-    with _sentences():
+    with sentences():
         run(find_remote(url, key), forward_to, types or [], after, secret, as_json)
 
 
@@ -151,7 +148,7 @@ def tail(
     from api.commands.connect import find_remote  # noqa: PLC0415
     from api.commands.tail import tail as run  # noqa: PLC0415
 
-    with _sentences():
+    with sentences():
         run(find_remote(url, key), types or [], after, as_json)
 
 
@@ -166,7 +163,7 @@ def trigger(
     from api.commands.connect import find_remote  # noqa: PLC0415
     from api.commands.replay import trigger as run  # noqa: PLC0415
 
-    with _sentences():
+    with sentences():
         run(find_remote(url, key), event_type, as_json)
 
 
@@ -188,7 +185,7 @@ def replay(
     from api.commands.replay import moment  # noqa: PLC0415
     from api.commands.replay import replay as run  # noqa: PLC0415
 
-    with _sentences():
+    with sentences():
         wanted = {
             "since": moment(since),
             "until": None if until is None else moment(until),
@@ -208,22 +205,11 @@ def conformance(as_json: Annotated[bool, typer.Option("--json", help="One JSON o
     raise typer.Exit(report(as_json))
 
 
+install(app)
+
+
 def main() -> None:
     app()
-
-
-@contextlib.contextmanager
-def _sentences() -> Iterator[None]:
-    """What cannot be is told in a sentence, with exit 1; Ctrl-C ends quietly."""
-    from api.commands.connect import CannotGoOn  # noqa: PLC0415
-
-    try:
-        yield
-    except CannotGoOn as error:
-        typer.echo(f"roadbed: {error}", err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
 
 
 def _settings() -> Settings:

@@ -40,7 +40,7 @@ class Remote:
                 raise CannotGoOn(f"{self.url} does not answer ({type(error).__name__}). Is it running?") from None
         if not answer.is_success:
             raise CannotGoOn(_said(answer))
-        shown: dict[str, Any] = answer.json()
+        shown: dict[str, Any] = answer.json() if answer.content else {}
         return shown
 
 

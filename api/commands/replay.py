@@ -4,10 +4,12 @@ import json
 import re
 import sys
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from api.commands.connect import CannotGoOn, Remote
+from api.commands.show import progress
 
 POLL_S = 0.2
 _AGO = re.compile(r"(\d{1,6})([smhd])")
@@ -17,10 +19,14 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 def replay(remote: Remote, endpoint_id: str, wanted: dict[str, Any], as_json: bool) -> None:
     """Start it, and show how far it is until it ends. Raises CannotGoOn, also when it fails."""
     operation = remote.ask("POST", f"/endpoints/{endpoint_id}/replay", wanted)
-    while operation["status"] in ("pending", "running", "paused"):
-        _show(operation)
-        time.sleep(POLL_S)
-        operation = remote.ask("GET", f"/operations/{operation['id']}")
+    with progress() if sys.stderr.isatty() else nullcontext() as bar:
+        task = bar.add_task("replay", total=None) if bar else None
+        while operation["status"] in ("pending", "running", "paused"):
+            if bar is not None and task is not None:
+                how_far = operation["progress"]
+                bar.update(task, description=operation["status"], completed=how_far["done"], total=how_far["total"])
+            time.sleep(POLL_S)
+            operation = remote.ask("GET", f"/operations/{operation['id']}")
     if as_json:
         print(json.dumps(operation))
     elif operation["status"] == "succeeded":
@@ -49,9 +55,3 @@ def moment(text: str) -> str:
     except ValueError:
         raise CannotGoOn(f"{text} is no time: write 2026-11-23T09:30:00Z, or how long ago: 30m, 2h, 7d.") from None
     return found.astimezone(UTC).isoformat()
-
-
-def _show(operation: dict[str, Any]) -> None:
-    progress = operation["progress"]
-    if sys.stderr.isatty() and progress["total"]:
-        print(f"\r{operation['status']} {progress['done']} of {progress['total']}", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,59 @@
+"""What commands print: tables for people, one JSON object a line for pipes."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
+from rich.table import Table
+
+Row = dict[str, Any]
+WIDE = 300
+
+
+def show(rows: Iterable[Row], columns: Sequence[str], as_json: bool, title: str | None = None) -> None:
+    """The columns of each row, or every row whole as JSON. An empty table says so."""
+    if as_json:
+        for row in rows:
+            print(json.dumps(row))
+        return
+    listed = list(rows)
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        numeric = bool(listed) and isinstance(listed[0].get(column), int | float)
+        table.add_column(
+            column.replace("_", " "), justify="right" if numeric else "left", no_wrap=column.endswith("id")
+        )
+    for row in listed:
+        table.add_row(*(escape(cell(row.get(column))) for column in columns))
+    # What is piped is not cut to the width of a terminal that is not there.
+    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
+    console.print(table if listed else "Nothing is here yet.")
+
+
+def cell(value: Any) -> str:
+    """One value as people write it.
+
+    >>> cell(12000.0), cell(0.125), cell(None), cell(True), cell(["a", "b"])
+    ('12,000', '0.125', '–', 'yes', 'a, b')
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:,.0f}" if value == int(value) else f"{value:,.6g}"
+    if isinstance(value, list):
+        return ", ".join(map(cell, value))
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return str(value)
+
+
+def progress() -> Progress:
+    """A bar on standard error, so that what is piped stays clean; none where nobody looks."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)
