@@ -98,11 +98,8 @@ def _dead(remote: Remote) -> Finding:
     dead = list(every(remote, "/deliveries", 100, status="dead"))
     if dead:
         more = "100 or more" if len(dead) == 100 else str(len(dead))
-        return Finding(
-            "deliveries",
-            "warning",
-            f"{more} were given up. Send them again: roadbed replay {dead[0]['endpoint_id']} --since 1d",
-        )
+        way_out = f"roadbed replay {dead[0]['endpoint_id']} --since 1d"
+        return Finding("deliveries", "warning", f"{more} were given up. Send them again: {way_out}")
     return Finding("deliveries", "ok", "none was given up")
 
 

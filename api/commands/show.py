@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -24,9 +24,8 @@ def show(rows: Iterable[Row], columns: Sequence[str], as_json: bool, title: str 
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
         numeric = bool(listed) and isinstance(listed[0].get(column), int | float)
-        table.add_column(
-            column.replace("_", " "), justify="right" if numeric else "left", no_wrap=column.endswith("id")
-        )
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        table.add_column(column.replace("_", " "), justify=justify, no_wrap=column.endswith("id"))
     for row in listed:
         table.add_row(*(escape(cell(row.get(column))) for column in columns))
     # What is piped is not cut to the width of a terminal that is not there.
