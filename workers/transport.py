@@ -479,6 +479,10 @@ class _Connection(asyncio.Protocol):
         elif self._received_bytes > (MAX_ANSWER_BYTES if self._head_ended else MAX_HEAD_BYTES):
             self._finish(BadAnswer("The answer has no end."))
 
+    def eof_received(self) -> None:
+        if self._answer is None:  # before the loop tells that it is lost, somebody might take it
+            self.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
         if self._answer is not None:
             whole = exc is None and self._head_ended and _ends_with_connection(self._answer)

@@ -22,6 +22,9 @@ from tests.webhooks import target_corpus
 from workers.sender import Outcome, Outgoing, Sender
 from workers.transport import KEPT_BODY_BYTES
 
+# A loop of its own for each module, so that the fixtures of the session keep theirs.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 LOOPBACK = TargetPolicy(allow=(ip_network("127.0.0.0/8"), ip_network("::1/128")), allow_http=True)
 PUBLIC = TargetPolicy(allow_http=True)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
