@@ -25,10 +25,11 @@ def _names(patterns: list[str] | None) -> list[str] | None:
 
 
 Types = Annotated[
-    list[Pattern] | None,
+    # The bound is of what is asked for: `*` alone becomes more names than that.
+    Annotated[list[Pattern], Field(max_length=20)] | None,
     CommaSeparated,
     AfterValidator(_names),
-    Field(max_length=20, description="Names of the catalogue or families like `decision.*`, comma separated."),
+    Field(description="Names of the catalogue or families like `decision.*`, comma separated."),
 ]
 After = Annotated[
     str,
