@@ -138,6 +138,9 @@ def typescript_client(text: str) -> str:
     text = _replaced(
         text, "(error instanceof ApiError || error instanceof Sse", "(error instanceof APIError || error instanceof Sse"
     )
+    # A frame without data, such as the one that sets the time to wait, is no event.
+    event = "yield event as ServerSentEvent<T>;"
+    text = _replaced(text, event, f"if (event.data !== '') {event}", 2)
     head, _, _ = text.partition("\nexport const client = createClient<")
     ours = "\nvoid generatedSend;\n\ntype Context = OperationContext<OperationId, OperationPath, OperationTag>;\n\n"
     ours += "export function connect(config: ClientConfig<Context>) {\n"
@@ -279,10 +282,12 @@ def _run(command: list[str], folder: Path | None = None) -> None:
         raise SystemExit(f"{' '.join(command[:3])} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
 
 
-def _replaced(text: str, old: str, new: str) -> str:
-    """Once, and only once: otherwise the generator has changed, and this file must be read again."""
-    if text.count(old) != 1:
-        raise SystemExit(f"The generator no longer writes {old.strip()!r} once: look at openapi/sdk/generate.py.")
+def _replaced(text: str, old: str, new: str, times: int = 1) -> str:
+    """Exactly so many times: otherwise the generator has changed, and this file must be read again."""
+    if text.count(old) != times:
+        raise SystemExit(
+            f"The generator no longer writes {old.strip()!r} {times} times: look at openapi/sdk/generate.py."
+        )
     return text.replace(old, new)
 
 

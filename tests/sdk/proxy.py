@@ -73,18 +73,31 @@ class Proxy:
         if "idempotency-key" in headers:
             script.keys.append(headers["idempotency-key"])
         fault = script.next()
+        if not fault:
+            await self._forward(method, f"/{path}", headers, body, writer)
+            return
         answer = b""
-        if not fault or fault.get("after"):
+        if fault.get("after"):
             answer = await self._forward(method, f"/{path}", headers, body)
         await _answer(writer, answer, fault, reader)
 
-    async def _forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> bytes:
+    async def _forward(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, to: asyncio.StreamWriter | None = None
+    ) -> bytes:
+        """The service's answer, passed on as it comes when there is somebody to pass it to."""
         reader, writer = await asyncio.open_connection(self._host, self._service_port)
         kept = {name: value for name, value in headers.items() if name not in ("connection", "accept-encoding")}
         lines = "".join(f"{name}: {value}\r\n" for name, value in kept.items())
         writer.write(f"{method} {path} HTTP/1.1\r\n{lines}connection: close\r\n\r\n".encode("latin-1") + body)
+        answer = b""
         try:
-            return await reader.read()
+            while chunk := await reader.read(65536):
+                if to is None:
+                    answer += chunk
+                else:
+                    to.write(chunk)
+                    await to.drain()
+            return answer
         finally:
             writer.close()
 

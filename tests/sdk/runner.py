@@ -87,6 +87,11 @@ async def called(client: Any, step: dict[str, Any]) -> dict[str, Any]:
         found = getattr(client, step["call"] + ("_items" if "items" in step else "_pages"))(**given)
         count = len([each async for each in found]) if hasattr(found, "__aiter__") else len(list(found))
         return {"count": count}
+    if "first" in step:
+        stream = getattr(client, step["call"])(**given)
+        event = await anext(stream) if hasattr(stream, "__anext__") else next(stream)
+        await _given(stream.aclose() if hasattr(stream, "aclose") else stream.close())
+        return {"data": {"event": event.event, "data": event.data}}
     if "raw" in step:
         envelope = await _given(getattr(client, step["call"] + "_with_headers")(**given))
         return {"status": envelope.response.status_code, "headers": dict(envelope.response.headers)}

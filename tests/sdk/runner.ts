@@ -61,6 +61,9 @@ async function called(client: Json, step: Json): Promise<Json> {
     for await (const _ of step.items ? operation.items(args, init) : operation.pages(args, init)) count += 1;
     return { count };
   }
+  if (step.first) {
+    for await (const event of operation(args, init)) return { data: { event: event.event, data: event.data } };
+  }
   if (step.raw) {
     const { response } = await operation(args, { ...init, envelope: true });
     return { status: response.status, headers: Object.fromEntries(response.headers) };

@@ -66,14 +66,16 @@ with Roadbed(key) as client:
 
 # A stream of events, sync and async, and its refusal with our error.
 with Roadbed(key) as client:
-    assert next(client.stream_events(type_=["feature.created"])).data["type"] == "feature.created"
+    stream = client.stream_events(type_=["feature.created"], after="start")
+    assert next(stream).data["type"] == "feature.created"
+    stream.close()
 with Roadbed("rb_live_nobody") as client, pytest.raises(problems.Unauthenticated):
     next(client.stream_events())
 
 
 async def main():
     async with AsyncRoadbed(key) as client:
-        stream = client.stream_events(type_=["feature.created"])
+        stream = client.stream_events(type_=["feature.created"], after="start")
         assert (await anext(stream)).data["type"] == "feature.created"
         await stream.aclose()
     async with AsyncRoadbed("rb_live_nobody") as client:

@@ -25589,7 +25589,7 @@ async function* sse<T>(
             if (event) {
               if (event.id !== undefined) lastEventId = event.id;
               if (event.retry !== undefined) serverRetry = event.retry;
-              yield event as ServerSentEvent<T>;
+              if (event.data !== '') yield event as ServerSentEvent<T>;
             }
           }
           if (done) {
@@ -25599,7 +25599,7 @@ async function* sse<T>(
             if (event) {
               if (event.id !== undefined) lastEventId = event.id;
               if (event.retry !== undefined) serverRetry = event.retry;
-              yield event as ServerSentEvent<T>;
+              if (event.data !== '') yield event as ServerSentEvent<T>;
             }
             return;
           }

@@ -138,11 +138,12 @@ Streaming = TypeVar("Streaming", bound=Callable[..., Any])
 
 
 def typed_stream(read: Streaming) -> Streaming:
-    """The generated reader of an event stream, with our error where the service refuses."""
+    """The generated reader of an event stream, with our error where the service refuses, and no frame without data."""
 
     def reading(*given: Any, **named: Any) -> Iterator[Any]:
         try:
-            yield from read(*given, **named)
+            # A frame without data, such as the one that sets the time to wait, is no event.
+            yield from (event for event in read(*given, **named) if event.data != "")
         except httpx.HTTPStatusError as error:
             raise _told(error.response) from None
 
@@ -155,7 +156,8 @@ def typed_stream_async(read: Streaming) -> Streaming:
     async def reading(*given: Any, **named: Any) -> AsyncIterator[Any]:
         try:
             async for event in read(*given, **named):
-                yield event
+                if event.data != "":
+                    yield event
         except httpx.HTTPStatusError as error:
             raise _told(error.response) from None
 
