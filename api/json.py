@@ -1,6 +1,6 @@
 """JSON whose numbers are exact decimals, in both directions."""
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import simplejson
@@ -69,8 +69,11 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _bounded_decimal(text: str) -> Decimal:
-    number = Decimal(text)
-    if abs(number.adjusted()) > 400:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # its exponent does not even fit into a machine word
+        number = None
+    if number is None or abs(number.adjusted()) > 400:
         raise ValueError("its exponent is beyond 400")
     return number
 

@@ -229,7 +229,9 @@ class Courier:
                 return None
             ended = await self._sent(delivery)
             if ended.answered is not None:
-                lane.learn(failed=ended.answered.failed, throttled=ended.answered.pause_s is not None)
+                lane.learn(
+                    delivery.attempt_id, failed=ended.answered.failed, throttled=ended.answered.pause_s is not None
+                )
         finally:
             lane.leave()
         self._free(delivery, ended.completed.latency_ms / 1000)
@@ -318,7 +320,7 @@ class Courier:
             sent = [one for one in ended if isinstance(one, Ended)]
             unsent = [one for one in ended if isinstance(one, Claimed)]
             await self._until_written(sent, unsent)
-            self._lanes.reopen({one.completed.delivery.endpoint_id for one in sent})
+            self._lanes.reopen(one.completed.delivery for one in sent)
             self._let_next_in_order_go(sent)
             if unsent:
                 self.bell.set()

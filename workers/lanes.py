@@ -35,10 +35,14 @@ class Lane:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self.taken = 0
         self.latency_s: float | None = None
-        self.shut = False
+        self._shut_by: UUID | None = None
         self._failures_in_row = 0
         self._tokens = 0.0
         self._filled_at = time.monotonic()
+
+    @property
+    def shut(self) -> bool:
+        return self._shut_by is not None
 
     @property
     def capacity(self) -> int:
@@ -96,11 +100,17 @@ class Lane:
             known = latency_s if self.latency_s is None else self.latency_s
             self.latency_s = known + _SMOOTHING * (latency_s - known)
 
-    def learn(self, *, failed: bool, throttled: bool) -> None:
-        """What the last answer was. Ours is only a quick guess at what `webhooks/health` will say of it."""
+    def learn(self, attempt_id: UUID, *, failed: bool, throttled: bool) -> None:
+        """What the answer to an attempt was. Ours is only a quick guess at what `webhooks/health` will say of it."""
         self._failures_in_row = self._failures_in_row + 1 if failed else 0
         if throttled or self._failures_in_row >= FAILURES_IN_ROW:
-            self.shut = True
+            self._shut_by = attempt_id
+
+    def written(self, attempt_id: UUID) -> None:
+        """The database knows of this attempt by now. If it was the one that shut us, it says when we are tried again;
+        those recorded while that one was still under way say nothing of it."""
+        if self._shut_by == attempt_id:
+            self._shut_by = None
 
     def _refilled(self) -> float:
         assert self.rate_per_s is not None
@@ -139,11 +149,11 @@ class Lanes:
         """When rates let the next one through, for those lanes that wait for theirs."""
         return (until for lane in self._lanes.values() if (until := lane.until_token_s) is not None)
 
-    def reopen(self, endpoint_ids: Iterable[UUID]) -> None:
-        """The database knows by now: it says when they are tried again."""
-        for endpoint_id in endpoint_ids:
-            if (lane := self._lanes.get(endpoint_id)) is not None:
-                lane.shut = False
+    def reopen(self, deliveries: Iterable[Claimed]) -> None:
+        """Their results are written: lanes that one of them shut are the database's matter again."""
+        for delivery in deliveries:
+            if (lane := self._lanes.get(delivery.endpoint_id)) is not None:
+                lane.written(delivery.attempt_id)
 
     def _forget_idle(self) -> None:
         self._lanes = {endpoint_id: lane for endpoint_id, lane in self._lanes.items() if lane.taken}
