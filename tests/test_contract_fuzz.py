@@ -55,3 +55,17 @@ def test_what_cannot_be_removed_is_documented_without_null() -> None:
 async def test_the_origin_that_may_read_an_answer_is_ours_alone(client: httpx.AsyncClient) -> None:
     answer = await client.get("/v1/catalog", headers={"Origin": "https://elsewhere.example"})
     assert answer.headers["Access-Control-Allow-Origin"] == "http://roadbed.test"
+
+
+async def test_where_no_key_is_needed_a_wrong_one_is_told_all_the_same(
+    client: httpx.AsyncClient, workspace: Workspace
+) -> None:
+    wrong = await client.get("/v1/catalog", headers={"Authorization": "Bearer rb_live_mistyped"})
+    none = await client.get("/v1/catalog")
+    right = await workspace.live.get("/v1/catalog")
+    assert (wrong.status_code, none.status_code, right.status_code) == (401, 200, 200)
+
+
+def test_names_of_another_form_are_documented_as_refused() -> None:
+    ratings = document()["components"]["schemas"]["DecisionCreate"]["properties"]["ratings"]
+    assert ratings["additionalProperties"] is False

@@ -94,7 +94,7 @@ class WorkspaceRoute(Route):
 
     async def admit(self, request: Request, stores: Stores) -> Scope:
         keyring: Keyring = request.app.state.keyring
-        caller = await keyring.caller(_bearer(request), stores)
+        caller = await keyring.caller(bearer(request), stores)
         request.state.caller = caller
         gate: Gate = request.app.state.gate
         await gate.admit(request, caller)
@@ -114,7 +114,8 @@ async def _caller(request: Request) -> Caller:
 CallerOf = Annotated[Caller, Depends(_caller)]
 
 
-def _bearer(request: Request) -> str:
+def bearer(request: Request) -> str:
+    """The key of the Authorization header. Raises Unauthenticated for none, for two, for another scheme."""
     headers = request.headers.getlist("authorization")
     if len(headers) != 1:
         raise _refused("More than one Authorization header was sent." if headers else "The request has no key.")

@@ -88,7 +88,9 @@ def _settle_one(schema: Schema) -> None:
 
 
 def _bound(schema: Schema, types: list[str]) -> None:
-    if types == ["object"] and "properties" not in schema and "additionalProperties" not in schema:
+    if "patternProperties" in schema:
+        schema["additionalProperties"] = False  # a name of another form is refused
+    elif types == ["object"] and "properties" not in schema and "additionalProperties" not in schema:
         schema["additionalProperties"] = {"$ref": REFERENCE + JSON_VALUE}
     if "string" in types and "enum" not in schema:
         _bound_text(schema)

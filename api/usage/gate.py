@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import Request
 
-from api.accounts.auth import Caller
+from api.accounts.auth import Caller, bearer
 from api.http.ratelimit import Rate, RateLimiter
 from api.settings import Settings
 from api.stores import Stores, Transaction
@@ -30,6 +30,7 @@ class Gate:
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
         self._settings = settings
+        self._stores = stores
         self._limiter = RateLimiter(stores)
         self.meter = Meter(stores)
         self._key_rate = Rate(settings.rate_per_s, settings.rate_burst)
@@ -62,11 +63,14 @@ class Gate:
             raise QuotaExceeded(message, headers={"Retry-After": str(seconds_left(datetime.now(UTC)))})
 
     async def admit_anyone(self, request: Request) -> None:
-        """For routes without a key: by address. Raises TooManyRequests."""
+        """For routes without a key: by address. Raises TooManyRequests, and Unauthenticated for a key that is wrong."""
         request.state.limit_headers = {"RateLimit-Policy": self._open_rate.policy}
         address = request.client.host if request.client else "unknown"
         left = await self._limiter.take({f"ip:{address}": self._open_rate})
         request.state.limit_headers["RateLimit"] = f'"second";r={left};t=1'
+        if "authorization" in request.headers:
+            # None is needed, but one that was mistyped or revoked is better told here than at the next call.
+            await request.app.state.keyring.caller(bearer(request), self._stores)
 
     def _headers(self, terms: _Terms, used: int, left: int) -> dict[str, str]:
         calls = terms.plan.calls
