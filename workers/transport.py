@@ -10,6 +10,7 @@ and nothing came behind it; whatever else comes on it, it is dropped.
 import asyncio
 import contextlib
 import functools
+import re
 import socket
 import ssl
 from collections import OrderedDict, deque
@@ -131,11 +132,10 @@ class Transport(httpx.AsyncBaseTransport):
         if request.method != "POST":
             raise httpx.UnsupportedProtocol("Only POST is sent.", request=request)
         timeout_s = request.extensions.get("timeout", {}).get("read") or EDGE_TIMEOUT_S
-        headers = "".join(
-            f"{name.decode('ascii')}: {value.decode('ascii')}\r\n"
-            for name, value in request.headers.raw
-            if name.lower() not in _OURS
-        )
+        lines = [b"%b: %b" % (name, value) for name, value in request.headers.raw if name.lower() not in _OURS]
+        if not all(_HEADER_LINE.fullmatch(line) for line in lines):
+            raise httpx.LocalProtocolError("A header is not visible ASCII.", request=request)
+        headers = "".join(f"{line.decode('ascii')}\r\n" for line in lines)
         answer = Answer()
         try:
             destination = self.destination(str(request.url))
@@ -164,6 +164,7 @@ class Transport(httpx.AsyncBaseTransport):
         )
 
 
+_HEADER_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e]*")
 _OURS = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection"})
 
 

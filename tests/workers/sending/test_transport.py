@@ -323,3 +323,13 @@ async def test_httpx_reaches_no_forbidden_address_and_sends_nothing_but_posts() 
         with pytest.raises(httpx.UnsupportedProtocol):
             await http.get(there.url())
         assert there.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("X-A", "b\r\nX-C: d"), ("X-A\r\nX-C", "d"), ("X A", "b"), ("X-A", "b\x00")]
+)
+async def test_httpx_cannot_split_a_request(name: str, value: str) -> None:
+    async with receiver(answering(OK)) as there, client() as http:
+        with pytest.raises(httpx.LocalProtocolError):
+            await http.post(there.url(), headers={name: value})
+        assert there.connections == 0
