@@ -19,7 +19,7 @@ def install(app: typer.Typer) -> None:
     """Add them to the `roadbed` command."""
     app.add_typer(keys_app, name="keys")
     app.add_typer(features_app, name="features")
-    for command in (score, reprioritize, decide, export, tutorial, doctor):
+    for command in (score, reprioritize, decide, export, tutorial, doctor, mcp):
         app.command()(command)
 
 
@@ -194,3 +194,19 @@ def doctor(as_json: JsonOption = False, url: UrlOption = None, key: KeyOption = 
         from api.commands.doctor import doctor as run  # noqa: PLC0415
 
         raise typer.Exit(run(connect.find_remote(url, key), as_json))
+
+
+def mcp(
+    http: Annotated[bool, typer.Option("--http", help="Over HTTP at /mcp; each caller sends its own key.")] = False,
+    host: Annotated[str, typer.Option(help="Where it listens, with --http.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="With --http.")] = 8765,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Serve agents: tools and prompts over MCP, on standard input and output unless --http."""
+    with sentences():
+        from api.commands import connect  # noqa: PLC0415
+        from api.commands import mcp as run  # noqa: PLC0415
+
+        remote = connect.find_remote(url, "none" if http and key is None else key)
+        run.http(remote.url, host, port) if http else run.stdio(remote)
