@@ -68,6 +68,6 @@ async def update_feature(tx: Tx, id: FeatureId, patch: FeaturePatch, preconditio
 
 @router.delete("/features/{id}", **operation("delete_feature", scope="features:write", status=204))
 async def delete_feature(tx: Tx, id: FeatureId, precondition: IfMatch) -> Response:
-    """Delete a feature with its scores; published rankings keep it."""
+    """Delete a feature with its scores; published rankings keep it. 409 while other features depend on it."""
     await delete(tx, id, precondition)
     return no_content()
