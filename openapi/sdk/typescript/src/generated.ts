@@ -3099,7 +3099,7 @@ export type DecisionCreate = {
     /**
      * 0 to 10, for each option and criterion.
      */
-    ratings?: Record<string, JsonValue>;
+    ratings?: {};
     /**
      * Scope, time, quality: pick two. What is not fixed has to give.
      * @minItems 0
@@ -3439,7 +3439,7 @@ export type DecisionPatch = {
     /**
      * How each option does by each criterion.
      */
-    ratings?: Record<string, JsonValue> | null;
+    ratings?: {} | null;
     /**
      * Whether it stays where it is.
      * @minItems 0
@@ -7746,11 +7746,11 @@ export type OwnScale = {
     /**
      * How much it does for one.
      */
-    impact?: Record<string, JsonValue>;
+    impact?: {};
     /**
      * How sure it is, 0 to 1.
      */
-    confidence?: Record<string, JsonValue>;
+    confidence?: {};
     /**
      * What is open.
      */
@@ -11966,7 +11966,7 @@ export type ScenarioChanges = {
     /**
      * The weights.
      */
-    weights?: Record<string, JsonValue>;
+    weights?: {};
     /**
      * Engineer-months to spend.
      * @minimum 0

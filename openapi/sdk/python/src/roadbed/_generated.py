@@ -821,7 +821,7 @@ class DecisionCreate:
     options: List[OptionInput]
     context: Optional[str] = None
     criteria: Optional[List[DecisionCriterionInput]] = None
-    ratings: Optional[Dict[str, JsonValue]] = None
+    ratings: Optional[Any] = None
     fixed: Optional[List[str]] = None
     assumptions: Optional[List[Assumption]] = None
     triggers: Optional[List[ReviewTriggerInput]] = None
@@ -915,7 +915,7 @@ class DecisionPatch:
     context: Optional[str] = None
     options: Optional[List[OptionInput]] = None
     criteria: Optional[List[DecisionCriterionInput]] = None
-    ratings: Optional[Dict[str, JsonValue]] = None
+    ratings: Optional[Any] = None
     fixed: Optional[List[str]] = None
     assumptions: Optional[List[Assumption]] = None
     triggers: Optional[List[ReviewTriggerInput]] = None
@@ -2064,8 +2064,8 @@ class OverrideWrite:
 class OwnScale:
     """What the words mean here. An open scale takes every value between its least and its largest."""
     name: str
-    impact: Optional[Dict[str, JsonValue]] = None
-    confidence: Optional[Dict[str, JsonValue]] = None
+    impact: Optional[Any] = None
+    confidence: Optional[Any] = None
     open: Optional[bool] = None
 
 
@@ -3153,7 +3153,7 @@ class Scenario:
 class ScenarioChanges:
     """What is different. Weights are those of an own weighted model."""
     inputs: Optional[List[InputChange]] = None
-    weights: Optional[Dict[str, JsonValue]] = None
+    weights: Optional[Any] = None
     capacity_months: Optional[float] = None
 
 
