@@ -169,9 +169,16 @@ async def test_the_application_can_neither_change_nor_delete_a_recorded_row(
                 assert await owner.fetchval("SELECT count(*) FROM decisions") == 1
                 assert (await owner.execute(statement)).endswith(" 0")
         for table in ("decision_chain", "decision_links"):
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await owner.execute(f"SET ROLE roadbed_app; DELETE FROM {table}")
-            await owner.execute("RESET ROLE")
+            before = await owner.fetchval(f"SELECT count(*) FROM {table}")
+            async with owner.transaction():
+                await owner.execute(
+                    "SELECT set_config('roadbed.workspace_id', $1, true), set_config('roadbed.livemode', 'true', true)",
+                    str(row["workspace_id"]),
+                )
+                await owner.execute("SET LOCAL ROLE roadbed_app")
+                # Only the reset of a sandbox deletes, and only there.
+                assert (await owner.execute(f"DELETE FROM {table}")).endswith(" 0")
+            assert await owner.fetchval(f"SELECT count(*) FROM {table}") == before
     finally:
         await owner.execute("ALTER TABLE decisions ENABLE TRIGGER frozen")
     assert await owner.fetchval("SELECT title FROM decisions WHERE id = $1", id_) == "Build or buy"

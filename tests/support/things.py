@@ -37,6 +37,7 @@ BODIES: dict[str, Body] = {
     "create_key": {"name": "CI", "scopes": ["features:read"]},
     "observe_decision": {"metric": "Latency", "value": 1},
     "create_scoring_model": {"key": "value_first", "title": "Value first", "kind": "base", "base": "rice"},
+    "create_scenario": {"title": "Twice the team", "changes": {"capacity_months": 12}},
     "publish_view": {"title": "Roadmap for customers"},
     "add_story": {"text": "As a user, I see it in the dark."},
     "test_endpoint": {"event_type": "webhook.test"},
