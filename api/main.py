@@ -23,8 +23,8 @@ from api.http.pagination import Cursors
 from api.http.telemetry import Telemetry
 from api.imports import routes as imports
 from api.inbox import routes as inbox
-from api.lifecycle import routes as lifecycle
 from api.keys import routes as keys
+from api.lifecycle import routes as lifecycle
 from api.onboarding import routes as onboarding
 from api.operations import routes as operations
 from api.plans import routes as plans

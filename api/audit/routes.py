@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, func, literal_column
 from api.accounts.auth import WorkspaceRoute
 from api.audit.chain import check
 from api.audit.models import AuditEntry
-from api.audit.schemas import AuditQuery, AuditShown, AuditChainShown
+from api.audit.schemas import AuditChainShown, AuditQuery, AuditShown
 from api.http.pagination import Listing
 from api.http.reply import Reply, computed
 from api.http.representation import Columns, Representation

@@ -206,7 +206,7 @@ def _let_search(table: str) -> None:
             SELECT others.id, round(ts_rank(others.search, whole)::numeric, 6) FROM others
             WHERE others.id NOT IN (SELECT titles.id FROM titles);
         END $$
-        """  # noqa: S608 - the tables are named above
+        """
     )
     signature = f"roadbed_search_{table}(tsquery, tsquery, integer)"
     op.execute(f"ALTER FUNCTION {signature} OWNER TO {SEARCH_ROLE}")
