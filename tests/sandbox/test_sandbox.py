@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from api.sandbox.reset import KEPT, emptied
 from api.settings import Settings
@@ -157,7 +158,12 @@ async def test_who_signed_up_has_nothing_to_claim(workspace: Workspace) -> None:
 
 
 async def test_the_worker_deletes_what_nobody_claimed_and_nothing_else(
-    client: httpx.AsyncClient, workspace: Workspace, settings: Settings, stores: Stores, owner: asyncpg.Connection
+    client: httpx.AsyncClient,
+    application: FastAPI,
+    workspace: Workspace,
+    settings: Settings,
+    stores: Stores,
+    owner: asyncpg.Connection,
 ) -> None:
     await _fill(workspace.test)
     kept = await made(client, "/v1/sandboxes", {})
@@ -170,6 +176,8 @@ async def test_the_worker_deletes_what_nobody_claimed_and_nothing_else(
         "(SELECT workspace_id FROM keys WHERE roadbed_id('key', id) = $1)",
         abandoned["test_key"]["id"],
     )
+    # What was called so far is written, so that there is something to forget.
+    await application.state.gate.meter.write()
     async with open_stores(settings, role=WORKER_ROLE) as worker_stores:
         assert await prune_sandboxes(worker_stores, stores) == 1
         assert await prune_sandboxes(worker_stores, stores) == 0
