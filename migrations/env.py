@@ -5,7 +5,6 @@ import re
 
 from alembic import context
 from sqlalchemy import Connection, text
-from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -13,7 +12,6 @@ import api.models  # noqa: F401 - every slice's tables
 from api.db import Base
 from api.settings import Settings
 from api.stores import asyncpg_url
-from api.webhooks.models import Xid8
 
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "15min"
@@ -21,8 +19,6 @@ MIGRATION_LOCK = 7_236_201_841
 
 
 PARTITION = re.compile(r"attempts_(\d{8}|default)")
-
-ischema_names["xid8"] = Xid8  # a type that SQLAlchemy does not know by itself
 
 
 def is_ours(name: str | None, kind: str, parents: object) -> bool:

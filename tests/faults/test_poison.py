@@ -63,7 +63,10 @@ async def test_odd_answers_are_logged_and_the_others_of_their_batch_too(
 
     listed = (await workspace.live.get("/v1/deliveries?limit=100")).json()["data"]
 
-    assert [delivery["status"] for delivery in listed] == ["delivered"] * len(items)
+    # A control character in a header is no HTTP: that answer counts as a failure, and is tried again.
+    not_http = {number for number in range(20) if number % 2 and number % len(ODD_ANSWERS) == 1}
+    expected = ["pending" if number in not_http else "delivered" for number in reversed(range(20))]
+    assert [delivery["status"] for delivery in listed] == expected
     for delivery in listed:
         shown = (await workspace.live.get(f"/v1/deliveries/{delivery['id']}")).json()
         [attempt] = shown["attempts"]
