@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from api import json
 from api.db import parse_id
@@ -34,6 +35,20 @@ async def told(stores: Stores, workspace: Workspace, *messages: str) -> None:
         async with stores.transaction(scope_of(workspace)) as tx:
             await tell(tx, message)
             await tx.commit()
+    await settled(stores)
+
+
+async def settled(stores: Stores) -> None:
+    """Until every transaction that has begun by now has ended, in any database of the server: other tests write too,
+    and the feed waits for them."""
+    async with stores.transaction() as tx:
+        newest = await tx.value(text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"))
+    async with asyncio.timeout(60):
+        while True:
+            async with stores.transaction() as tx:
+                if await tx.value(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")) >= newest:
+                    return
+            await asyncio.sleep(0.01)
 
 
 async def read(client: httpx.AsyncClient, after: str, **params: Any) -> tuple[list[str], dict[str, Any]]:
@@ -65,6 +80,7 @@ async def test_an_event_is_not_skipped_though_its_transaction_commits_late(
         before, page = await read(workspace.live, "start")
         assert before == []
         await slow.commit()
+    await settled(stores)
     assert (await read(workspace.live, page["next_cursor"]))[0] == ["slow", "quick"]
 
 
@@ -87,6 +103,8 @@ async def test_many_writers_that_commit_in_any_order_are_all_read_once(workspace
     writers = asyncio.gather(*(bounded(number) for number in range(60)))
     while True:
         done = writers.done()
+        if done:
+            await settled(stores)
         messages, page = await read(workspace.live, cursor, limit=7)
         seen += messages
         cursor = page["next_cursor"]
