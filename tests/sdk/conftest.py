@@ -1,5 +1,6 @@
 """The packages as their users install them, and a service of real processes."""
 
+import os
 import shutil
 import tarfile
 import zipfile
@@ -7,13 +8,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from api.local import Servers
-from api.settings import Settings
 from openapi.sdk import generate
-from tests.conftest import empty_tables
+from tests.conftest import TEMPLATE, _ask, _database
 from tests.support.processes import Service
 
 
@@ -43,13 +42,13 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
 
 
 @pytest.fixture(scope="session")
-async def service_url(
-    settings: Settings, owner: asyncpg.Connection, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[str]:
-    """One API and one worker, for all tests of this folder."""
-    servers = Servers(settings.database_url, settings.redis_url)
-    with Service(servers, tmp_path_factory.mktemp("service"), {"database_pool": 6}) as service:
+async def service_url(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """One API and one worker, for all tests of this folder, on a database of their own: they outlive their tests."""
+    name = f"roadbed_sdk_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    await _ask(servers.database_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    own = Servers(_database(servers.database_url, name), f"{servers.redis_url}?db=8")
+    with Service(own, tmp_path_factory.mktemp("service"), {"database_pool": 6}) as service:
         url = service.add_api()
         service.add_worker()
         yield url
-    await empty_tables(owner)
+    await _ask(servers.database_url, f"DROP DATABASE {name} WITH (FORCE)")
