@@ -15,10 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import asyncpg
 import structlog
 
-from api import json
+from api import bells, json
 from api.db import wire_id
 from api.problems import Problem
 from api.settings import Settings
@@ -379,26 +378,8 @@ async def _stop(tx: Transaction, lane: Lane, reason: str) -> None:
 
 
 async def listen(settings: Settings, bell: asyncio.Event) -> None:
-    """Ring the bell at each NOTIFY, over a connection of its own that is made again whenever it is lost."""
-    while True:
-        try:
-            await _listen_once(settings, bell)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-            log.warning("bell_lost", error=repr(error))
-        await asyncio.sleep(RETRY_STORE_S)
-
-
-async def _listen_once(settings: Settings, bell: asyncio.Event) -> None:
-    """Until the connection is lost. What was told before it stood is found by ringing once at the start."""
-    lost = asyncio.Event()
-    connection = await asyncpg.connect(settings.database_url, timeout=5, server_settings={"role": WORKER_ROLE})
-    try:
-        connection.add_termination_listener(lambda _: lost.set())
-        await connection.add_listener(BELL_CHANNEL, lambda *_: bell.set())
-        bell.set()
-        await lost.wait()
-    finally:
-        await connection.close(timeout=1)
+    """Ring the bell at each NOTIFY, and whenever the connection stands anew."""
+    await bells.listen(settings, WORKER_ROLE, BELL_CHANNEL, lambda _: bell.set())
 
 
 def _runs(claimed: Sequence[Claimed]) -> list[list[Claimed]]:
