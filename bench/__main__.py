@@ -9,6 +9,7 @@ import sys
 BENCHES = {
     "batch": "rows per CPU second, batches of 1,000 against one at a time",
     "first_run": "seconds from an empty folder to the first scored feature",
+    "scale": "the log of 50 million attempts, an event for 10,000 endpoints, 100,000 events in order",
     "roadmap": "reprioritising against one bare SQL statement, simulating, deep pages",
     "search": "milliseconds of a search over many features",
     "webhooks": "throughput, latency, isolation and lateness of deliveries, beside two controls",

@@ -6,14 +6,12 @@
 import asyncio
 import os
 import time
-from typing import Any
 
 import asyncpg
 import httpx
 from fastapi import FastAPI
 
-from api.db import parse_id
-from api.webhooks.sealing import Sealer
+from tests.support.endpoints import multiply
 from tests.support.hooks import NO_CONTENT, Hit, HookProtocol
 from tests.support.processes import Service, peak_memory_mb
 from tests.support.workspace import sign_up
@@ -38,7 +36,7 @@ async def test_one_event_reaches_thousands_of_endpoints_within_a_minute(
     url_of_api = service.add_api()
     async with httpx.AsyncClient(base_url=url_of_api, timeout=60) as client, sign_up(client) as workspace:
         first = await workspace.endpoint(f"{url}/0", "feature.created")
-        await _multiply(owner, application.state.sealer, first, url)
+        await multiply(owner, application.state.sealer, first, url, ENDPOINTS)
         worker = service.add_worker()
         began = time.monotonic()
         await workspace.feature("Told to all")
@@ -53,33 +51,6 @@ async def test_one_event_reaches_thousands_of_endpoints_within_a_minute(
         assert peak_memory_mb(service.apis[0].pid) < MOST_MEMORY_MB
         await _until_all_are_recorded(workspace.live)
     server.close()
-
-
-async def _multiply(owner: asyncpg.Connection, sealer: Sealer, first: dict[str, Any], url: str) -> None:
-    """The other endpoints, as copies of the first row: through the API they would take longer than what is tested.
-
-    A secret is sealed for the endpoint that it belongs to, so each is made by the API's own code.
-    """
-    names = "workspace_id, livemode, description, event_types, enabled, metadata"
-    copied = await owner.fetch(
-        f"INSERT INTO endpoints ({names}, url) SELECT {names}, $2 || '/' || number FROM endpoints, "
-        "generate_series(1, $3) AS number WHERE endpoints.id = $1 RETURNING workspace_id, livemode, id",
-        parse_id("ep", first["id"]),
-        url,
-        ENDPOINTS - 1,
-    )
-    secrets = [
-        (
-            row["workspace_id"],
-            row["livemode"],
-            row["id"],
-            sealer.seal(first["secret"].encode(), context=row["id"].bytes),
-        )
-        for row in copied
-    ]
-    await owner.executemany(
-        "INSERT INTO endpoint_secrets (workspace_id, livemode, endpoint_id, sealed) VALUES ($1, $2, $3, $4)", secrets
-    )
 
 
 async def _until_all_are_recorded(live: httpx.AsyncClient) -> None:
