@@ -171,10 +171,13 @@ async def log(stage: Stage, plan: Plan) -> dict[str, Any]:
     began = time.monotonic()
     dropped = await owner.fetchval("SELECT roadbed_rotate_attempts($1, 7)", DAYS - 1)
     told["drop_day"] = {"partitions": dropped, "seconds": round(time.monotonic() - began, 3)}
-    async with open_stores(stage.settings, role=WORKER_ROLE) as stores:
+    before = await owner.fetchval("SELECT count(*) FROM deliveries")
+    shorter = stage.settings.model_copy(update={"log_days": DAYS - 2})
+    async with open_stores(shorter, role=WORKER_ROLE) as stores:
         began = time.monotonic()
         await forget(stores)
-        told["prune_s"] = round(time.monotonic() - began, 2)
+        seconds = round(time.monotonic() - began, 2)
+    told["prune"] = {"deliveries": before - await owner.fetchval("SELECT count(*) FROM deliveries"), "seconds": seconds}
     await owner.close()
     return told
 

@@ -1,6 +1,7 @@
 """Forget what is past its time, a bounded number of rows at once, and make room for what comes."""
 
 from typing import Any
+from uuid import UUID
 
 import structlog
 from sqlalchemy import text
@@ -12,65 +13,107 @@ log = structlog.get_logger()
 
 AHEAD_DAYS = 7
 STEP = 5_000
-MOST_STEPS = 200
+MOST_STEPS = 1_000
+AT_ONCE = 200
 KEPT_OF_EACH_ENDPOINT = 100
+_NOBODY = (UUID(int=0), False, UUID(int=0))
 
 _ROTATE_ATTEMPTS = Prepared(text("SELECT roadbed_rotate_attempts(:keep_days, :ahead_days)"))
+_CUTOFF = "roadbed_first_id((now() AT TIME ZONE 'UTC')::date - CAST(:keep_days AS integer))"
+
+# The log is read endpoint by endpoint and tenant by tenant, each from the oldest row of its index on: it is never
+# scanned whole, however much of it has to stay.
+_ENDPOINTS = Prepared(
+    text(
+        """
+SELECT workspace_id, livemode, id FROM endpoints
+WHERE (workspace_id, livemode, id) > (CAST(:workspace AS uuid), CAST(:mode AS boolean), CAST(:after AS uuid))
+ORDER BY workspace_id, livemode, id LIMIT :at_once"""
+    )
+)
+_TENANTS = Prepared(
+    text(
+        """
+WITH RECURSIVE tenant AS (
+    (SELECT workspace_id, livemode FROM events
+     WHERE (workspace_id, livemode) > (CAST(:workspace AS uuid), CAST(:mode AS boolean))
+     ORDER BY workspace_id, livemode LIMIT 1)
+    UNION ALL
+    SELECT following.* FROM tenant, LATERAL (
+        SELECT workspace_id, livemode FROM events
+        WHERE (workspace_id, livemode) > (tenant.workspace_id, tenant.livemode)
+        ORDER BY workspace_id, livemode LIMIT 1
+    ) AS following
+)
+SELECT workspace_id, livemode, CAST(:after AS uuid) AS id FROM tenant LIMIT :at_once"""
+    )
+)
+_OF_OWNERS = """unnest(CAST(:workspaces AS uuid[]), CAST(:modes AS boolean[]), CAST(:ids AS uuid[]))
+    AS owner (workspace_id, livemode, id)"""
+
 # Deliveries at rest, past their days and beyond the last hundred of their endpoint.
 _OLD_DELIVERIES = Prepared(
     text(
-        """
+        f"""
 WITH old AS (
-    SELECT workspace_id, livemode, id, endpoint_id FROM deliveries
-    WHERE id < roadbed_first_id((now() AT TIME ZONE 'UTC')::date - CAST(:keep_days AS integer))
-      AND id > CAST(:after AS uuid) AND status IN ('delivered', 'dead')
-    ORDER BY id LIMIT :step
-), past AS (
-    SELECT old.* FROM old WHERE (
-        SELECT count(*) FROM (
-            SELECT 1 FROM deliveries AS newer
-            WHERE newer.workspace_id = old.workspace_id AND newer.livemode = old.livemode
-              AND newer.endpoint_id = old.endpoint_id AND newer.id > old.id
-            LIMIT :kept
-        ) AS newer
-    ) >= :kept
+    SELECT delivery.workspace_id, delivery.livemode, delivery.id
+    FROM {_OF_OWNERS}
+    CROSS JOIN LATERAL (
+        SELECT kept.id FROM deliveries AS kept
+        WHERE kept.workspace_id = owner.workspace_id AND kept.livemode = owner.livemode AND kept.endpoint_id = owner.id
+        ORDER BY kept.id DESC OFFSET :kept - 1 LIMIT 1
+    ) AS last_kept
+    CROSS JOIN LATERAL (
+        SELECT past.workspace_id, past.livemode, past.id FROM deliveries AS past
+        WHERE past.workspace_id = owner.workspace_id AND past.livemode = owner.livemode AND past.endpoint_id = owner.id
+          AND past.id < least(last_kept.id, {_CUTOFF}) AND past.status IN ('delivered', 'dead')
+        ORDER BY past.id LIMIT :step
+    ) AS delivery
+    LIMIT :step
 ), gone AS (
-    DELETE FROM deliveries AS delivery USING past
-    WHERE delivery.workspace_id = past.workspace_id AND delivery.livemode = past.livemode AND delivery.id = past.id
+    DELETE FROM deliveries AS delivery USING old
+    WHERE delivery.workspace_id = old.workspace_id AND delivery.livemode = old.livemode AND delivery.id = old.id
 )
-SELECT max(id::text)::uuid FROM old"""
+SELECT count(*) FROM old"""  # noqa: S608 - put together from constants
     )
 )
 _OLD_EVENTS = Prepared(
     text(
-        """
+        f"""
 WITH old AS (
-    SELECT workspace_id, livemode, id FROM events
-    WHERE id < roadbed_first_id((now() AT TIME ZONE 'UTC')::date - CAST(:keep_days AS integer))
-      AND id > CAST(:after AS uuid)
-    ORDER BY id LIMIT :step
+    SELECT event.workspace_id, event.livemode, event.id
+    FROM {_OF_OWNERS}
+    CROSS JOIN LATERAL (
+        SELECT past.workspace_id, past.livemode, past.id FROM events AS past
+        WHERE past.workspace_id = owner.workspace_id AND past.livemode = owner.livemode AND past.id < {_CUTOFF}
+          AND NOT EXISTS (
+              SELECT FROM deliveries AS delivery
+              WHERE delivery.workspace_id = past.workspace_id AND delivery.livemode = past.livemode
+                AND delivery.event_id = past.id
+          )
+        ORDER BY past.id LIMIT :step
+    ) AS event
+    LIMIT :step
 ), gone AS (
     DELETE FROM events AS event USING old
     WHERE event.workspace_id = old.workspace_id AND event.livemode = old.livemode AND event.id = old.id
-      AND NOT EXISTS (
-          SELECT FROM deliveries AS delivery
-          WHERE delivery.workspace_id = old.workspace_id AND delivery.livemode = old.livemode
-            AND delivery.event_id = old.id
-      )
 )
-SELECT max(id::text)::uuid FROM old"""
+SELECT count(*) FROM old"""  # noqa: S608 - put together from constants
     )
 )
 
-
-# Long work that ended so many days ago. There are few: one statement takes them all, up to its limit.
+# Long work that ended so many days ago.
 _OLD_OPERATIONS = Prepared(
     text(
         """
-DELETE FROM operations WHERE (workspace_id, livemode, id) IN (
+WITH old AS (
     SELECT workspace_id, livemode, id FROM operations
     WHERE finished_at < now() - CAST(:keep_days AS integer) * interval '1 day' LIMIT :step
-)"""
+), gone AS (
+    DELETE FROM operations AS operation USING old
+    WHERE operation.workspace_id = old.workspace_id AND operation.livemode = old.livemode AND operation.id = old.id
+)
+SELECT count(*) FROM old"""
     )
 )
 
@@ -85,23 +128,41 @@ async def forget(stores: Stores) -> None:
     """Drop whole days of attempts, and in steps the deliveries and events that nothing needs any more."""
     keep_days = stores.settings.log_days
     async with stores.transaction() as tx:
-        await tx.run(expired(stores.settings.idempotency_hours))
-        await tx.commit()
-    async with stores.transaction() as tx:
-        await tx.run(_OLD_OPERATIONS, keep_days=keep_days, step=STEP)
         dropped = await tx.value(_ROTATE_ATTEMPTS, keep_days=keep_days, ahead_days=AHEAD_DAYS)
         await tx.commit()
-    await _in_steps(stores, _OLD_DELIVERIES, keep_days=keep_days, step=STEP, kept=KEPT_OF_EACH_ENDPOINT)
-    await _in_steps(stores, _OLD_EVENTS, keep_days=keep_days, step=STEP)
-    log.info("log_pruned", partitions=dropped)
+    gone = {
+        "replies": await _in_steps(stores, expired(stores.settings.idempotency_hours)),
+        "operations": await _in_steps(stores, _OLD_OPERATIONS, keep_days=keep_days),
+        "deliveries": await _by_owner(
+            stores, _ENDPOINTS, _OLD_DELIVERIES, keep_days=keep_days, kept=KEPT_OF_EACH_ENDPOINT
+        ),
+        "events": await _by_owner(stores, _TENANTS, _OLD_EVENTS, keep_days=keep_days),
+    }
+    log.info("log_pruned", partitions=dropped, **gone)
 
 
-async def _in_steps(stores: Stores, statement: Prepared, **values: Any) -> None:
-    after = "00000000-0000-0000-0000-000000000000"
+async def _by_owner(stores: Stores, owners: Prepared, statement: Prepared, **values: Any) -> int:
+    """What all owners have too much, so many owners at once. Gives how many rows went."""
+    after, gone = _NOBODY, 0
+    while True:
+        async with stores.transaction() as tx:
+            rows = await tx.all(owners, workspace=after[0], mode=after[1], after=after[2], at_once=AT_ONCE)
+        if not rows:
+            return gone
+        found = [(row["workspace_id"], row["livemode"], row["id"]) for row in rows]
+        workspaces, modes, ids = (list(column) for column in zip(*found, strict=True))
+        gone += await _in_steps(stores, statement, workspaces=workspaces, modes=modes, ids=ids, **values)
+        after = found[-1]
+
+
+async def _in_steps(stores: Stores, statement: Prepared, **values: Any) -> int:
+    """Until a step finds less than it may take, or so many steps: the next hour goes on. Gives how many rows went."""
+    gone = 0
     for _ in range(MOST_STEPS):
         async with stores.transaction() as tx:
-            last = await tx.value(statement, after=after, **values)
+            found: int = await tx.value(statement, step=STEP, **values)
             await tx.commit()
-        if last is None:
-            return
-        after = last
+        gone += found
+        if found < STEP:
+            break
+    return gone

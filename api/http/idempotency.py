@@ -144,9 +144,12 @@ async def keep(
 
 
 def expired(hours: int) -> Prepared:
-    """The statement that forgets replies older than so many hours, for the worker's daily round."""
+    """The statement that forgets up to `step` replies older than so many hours and gives how many: the worker's."""
     age = seconds(literal(hours * 3600))
-    return Prepared(delete(IdempotencyKey).where(IdempotencyKey.created_at < func.now() - age))
+    own = (IdempotencyKey.workspace_id, IdempotencyKey.livemode, IdempotencyKey.key)
+    old = select(*own).where(IdempotencyKey.created_at < func.now() - age).limit(bindparam("step")).cte("old")
+    gone = delete(IdempotencyKey).where(*(key == old.c[key.name] for key in own)).cte("gone")
+    return Prepared(select(func.count()).select_from(old).add_cte(gone))
 
 
 def _promise_of(key: str) -> str:

@@ -1,11 +1,14 @@
 """What is kept of the delivery log, and for how long."""
 
 import asyncpg
+import pytest
 
+from api.db import uuid7
 from api.settings import Settings
 from api.stores import WORKER_ROLE, open_stores
 from tests.support.receiver import Receiver
 from tests.support.workspace import Workspace
+from workers import prune
 from workers.deliver import Courier
 from workers.prune import forget
 
@@ -57,6 +60,67 @@ async def test_the_last_hundred_deliveries_of_an_endpoint_outlive_their_days(
     assert await owner.fetchval("SELECT count(*) FROM events") == 100
     await workspace.feature("Later")
     await receiver.count(2)
+
+
+async def test_every_endpoint_of_every_workspace_keeps_its_own_hundred_and_what_is_not_at_rest(
+    workspace: Workspace, settings: Settings, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prune, "AT_ONCE", 2)  # several rounds of owners, and several steps in each
+    monkeypatch.setattr(prune, "STEP", 40)
+    for number in range(3):
+        await workspace.endpoint(f"http://127.0.0.1:8999/{number}", "decision.*")
+    other = uuid7()
+    await owner.execute("INSERT INTO workspaces (id, name, email) VALUES ($1, 'Another', 'b@example.com')", other)
+    await owner.execute(
+        """
+        INSERT INTO endpoints (workspace_id, livemode, url, event_types)
+        SELECT $1, mode, 'http://127.0.0.1:8999/other', '{decision.*}' FROM (VALUES (true), (false)) AS modes (mode)
+        """,
+        other,
+    )
+    await owner.execute(
+        """
+        WITH old AS (
+            INSERT INTO events (workspace_id, livemode, id, type, body)
+            SELECT workspace_id, livemode, uuidv7('-60 days'), 'decision.recorded', '{}'
+            FROM endpoints, generate_series(1, 130)
+            RETURNING *
+        )
+        INSERT INTO deliveries (workspace_id, livemode, id, event_id, endpoint_id, status)
+        SELECT workspace_id, livemode, uuidv7('-60 days'), old.id, endpoints.id, 'delivered'
+        FROM old JOIN endpoints USING (workspace_id, livemode)
+        """
+    )
+    # Of each endpoint the oldest one still waits.
+    await owner.execute(
+        "UPDATE deliveries SET status = 'held' FROM (SELECT endpoint_id, min(id::text) AS id FROM deliveries "
+        "GROUP BY endpoint_id) AS first WHERE first.id = deliveries.id::text "
+        "AND first.endpoint_id = deliveries.endpoint_id"
+    )
+    async with open_stores(settings, role=WORKER_ROLE) as stores:
+        await forget(stores)
+    left = await owner.fetch("SELECT endpoint_id, status, count(*) FROM deliveries GROUP BY 1, 2")
+    assert len({row["endpoint_id"] for row in left}) == 5
+    assert {(row["status"], row["count"]) for row in left} == {("delivered", 100), ("held", 1)}
+    orphans = "SELECT count(*) FROM events WHERE id NOT IN (SELECT event_id FROM deliveries)"
+    assert await owner.fetchval(orphans) == 0
+
+
+async def test_replies_are_forgotten_after_their_hours_and_not_before(
+    workspace: Workspace, settings: Settings, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prune, "STEP", 2)
+    for number in range(7):
+        feature = {"title": f"Feature {number}"}
+        await workspace.live.post("/v1/features", json=feature, headers={"Idempotency-Key": f"key-{number}"})
+    await owner.execute(
+        "UPDATE idempotency_keys SET created_at = now() - interval '25 hours' WHERE key IN "
+        "(SELECT key FROM idempotency_keys ORDER BY key LIMIT 5)"
+    )
+    kept = await owner.fetchval("SELECT count(*) FROM idempotency_keys WHERE created_at > now() - interval '1 hour'")
+    async with open_stores(settings, role=WORKER_ROLE) as stores:
+        await forget(stores)
+    assert await owner.fetchval("SELECT count(*) FROM idempotency_keys") == kept
 
 
 async def test_an_attempt_of_a_day_without_a_partition_is_kept_all_the_same(
