@@ -1,19 +1,34 @@
-"""What people type into a search box, as two queries: one for titles, one for everything.
+"""What people type into a search box, as queries of three tiers: the very title, titles, everything.
 
 Words are all wanted, `"quoted words"` stand together, `-word` is unwanted, `a or b` is either. The last word may be the
-beginning of one. A word that the workspace does not have also stands for the words that it has and that are spelt
-nearly so.
+beginning of one: it also stands for words of the workspace that begin so. A word that the workspace does not have
+stands for those that it has and that are spelt nearly so. Both are looked up in the vocabulary, since a beginning costs
+an inverted index the rows of every word that begins so (docs/decisions/0015-search.md).
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
-from sqlalchemy import Integer, Numeric, Uuid, bindparam, cast, column, func, literal_column, select
+from sqlalchemy import (
+    Integer,
+    Numeric,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 
 from api.accounts.tenancy import owned
@@ -23,61 +38,125 @@ from api.search.folding import ACCENTED, IDEOGRAPHS, PLAIN, PUNCTUATION
 from api.search.models import SearchWord
 from api.stores import Prepared, Transaction
 
-MOST_CANDIDATES = 2_000
+MOST_CANDIDATES = 1_000
+# Whether words stand together is seen in the row alone, so that many are read for each that counts.
+MOST_EXAMINED = 5_000
 MOST_WORDS = 12
 MOST_VOCABULARY = 50_000
 MOST_CORRECTIONS = 3
+MOST_BEGUN = 2_000
+MOST_COMPLETIONS = 16
 LONGEST_QUERY = 200
+_SHARES = "0123456789abcdef"
 
 SearchText = Annotated[
     str,
     StringConstraints(min_length=1, max_length=LONGEST_QUERY),
     Field(
         description='Full text: all words, `"a phrase"`, `-without`, `one or other`. Typos are forgiven; the last word '
-        "may be the beginning of one. Other filters select among the 2,000 best matches.",
+        "may be the beginning of one. Other filters select among the 1,000 best matches.",
         examples=["dark mode"],
     ),
 ]
 
 _FOLDING = str.maketrans(PUNCTUATION + ACCENTED, " " * len(PUNCTUATION) + PLAIN)
 _TERM = re.compile(r'(-?)"([^"]*)"?|(-?)(\S+)')
-_KNOWN = Prepared(
-    select(func.array_agg(SearchWord.word.distinct())).where(
-        owned(SearchWord), SearchWord.word == func.any(bindparam("words", type_=ARRAY(SearchWord.word.type)))
+_LAST = "\U0010ffff"  # above every letter: the end of the words that begin in some way
+
+
+def _texts(name: str) -> Any:
+    return bindparam(name, type_=ARRAY(Text))
+
+
+def _known() -> Prepared:
+    """Which of `words` are known, and the shortest words that go on from `start`."""
+    begun = (
+        select(SearchWord.word)
+        .where(owned(SearchWord), SearchWord.word > bindparam("start"), SearchWord.word < bindparam("stop"))
+        .order_by(SearchWord.word)
+        .limit(MOST_BEGUN)
+        .subquery("begun")
     )
-)
-_near = (
-    select(SearchWord.word)
-    .where(owned(SearchWord), func.length(SearchWord.word).between(bindparam("shortest"), bindparam("longest")))
-    .limit(MOST_VOCABULARY)
-    .subquery()
-)
-_VOCABULARY = Prepared(select(func.string_agg(_near.c.word, literal_column("' '"))))
+    shortest = (
+        select(begun.c.word)
+        .group_by(begun.c.word)
+        .order_by(func.length(begun.c.word), begun.c.word)
+        .limit(MOST_COMPLETIONS)
+        .subquery("shortest")
+    )
+    known = select(func.array_agg(SearchWord.word.distinct())).where(
+        owned(SearchWord), SearchWord.word == func.any(_texts("words"))
+    )
+    return Prepared(
+        select(
+            known.scalar_subquery().label("known"),
+            select(func.array_agg(shortest.c.word)).scalar_subquery().label("completions"),
+        )
+    )
+
+
+def _vocabulary() -> Prepared:
+    """Words of about this length that begin or end like a doubtful one. Each range is one of an index."""
+
+    def between(column_: Any, names: str) -> Any:
+        arrays = (_texts(f"{names}_from"), _texts(f"{names}_to"))
+        ranges = func.unnest(*arrays).table_valued("low", "high").render_derived(name=names)
+        return (
+            select(SearchWord.word)
+            .join_from(ranges, SearchWord, and_(column_ >= ranges.c.low, column_ < ranges.c.high))
+            .where(owned(SearchWord))
+            .where(func.length(SearchWord.word).between(bindparam("shortest"), bindparam("longest")))
+            .limit(MOST_VOCABULARY)
+        )
+
+    near = union_all(between(SearchWord.word, "start"), between(SearchWord.ending, "end")).subquery("near")
+    return Prepared(select(func.string_agg(near.c.word, literal_column("' '"))))
+
+
+_KNOWN = _known()
+_VOCABULARY = _vocabulary()
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Words that stand together, or one word with its corrections."""
+    """Words that stand together, or one word with what else it may stand for."""
 
     words: tuple[str, ...]
     unwanted: bool = False
     begins: bool = False
     either: bool = False
     corrections: tuple[str, ...] = ()
+    completions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """The two queries as Postgres takes them, and what was corrected."""
+    """The tiers as Postgres takes them, and what was corrected.
 
+    `exact` is the title made of these words and no others, None where there is none. `loose` is what the index alone
+    can tell of `whole`: that words are there, not that they stand together. `share` is the sixteenth of the workspace
+    that is searched first: where it has enough, the others are not looked at.
+    """
+
+    exact: str | None
     titled: str
+    loose: str
     whole: str
+    share: str
     corrected: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def values(self) -> dict[str, Any]:
         """The bind values of a statement over `matches`."""
-        return {"titled": self.titled, "whole": self.whole, "most": MOST_CANDIDATES}
+        return {
+            "exact": self.exact,
+            "titled": self.titled,
+            "loose": self.loose,
+            "whole": self.whole,
+            "share": self.share,
+            "most": MOST_CANDIDATES,
+            "examined": MOST_CANDIDATES if self.loose == self.whole else MOST_EXAMINED,
+        }
 
 
 async def understand(tx: Transaction, q: str) -> Understood:
@@ -86,15 +165,24 @@ async def understand(tx: Transaction, q: str) -> Understood:
     if not any(not term.unwanted for term in terms):
         message = "q has no word to look for. Write at least one word, such as q=dark mode."
         raise Invalid(message, errors=(Pointer("no_words", message, "parameter", "q"),))
-    terms = await _corrected(tx, terms)
-    corrected = {term.words[0]: term.corrections for term in terms if term.corrections}
-    return Understood(_query(terms, "="), _query(terms, ""), corrected)
+    terms = await _widened(tx, terms)
+    whole = _query(terms, _in_order)
+    return Understood(
+        exact=_exact(terms),
+        titled=_query(terms, _in_title),
+        loose=_query([term for term in terms if not (term.unwanted and len(term.words) > 1)], _anywhere),
+        whole=whole,
+        # By the query, so that all its pages look at the same one, and no document is never looked at.
+        share=_SHARES[zlib.crc32(whole.encode()) % len(_SHARES)],
+        corrected={term.words[0]: term.corrections for term in terms if term.corrections},
+    )
 
 
 def matches(table: Any) -> Source:
     """The rows of `table` that match, with their relevance: what a list joins for `q`."""
-    query = (cast(bindparam("titled"), TSQUERY), cast(bindparam("whole"), TSQUERY), cast(bindparam("most"), Integer))
-    found = getattr(func, f"roadbed_search_{table.name}")(*query)
+    tiers = (cast(bindparam(name), TSQUERY) for name in ("exact", "titled", "loose", "whole"))
+    bounds = (cast(bindparam(name), Integer) for name in ("most", "examined"))
+    found = getattr(func, f"roadbed_search_{table.name}")(*tiers, cast(bindparam("share"), Text), *bounds)
     rows = found.table_valued(column("id", Uuid), column("relevance", Numeric)).render_derived(name="found")
     return Source(rows, rows.c.id == table.c.id, frozenset({"q"}), {"relevance": rows.c.relevance}, "-relevance")
 
@@ -130,28 +218,50 @@ def fold(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"\w+", spaced.lower().translate(_FOLDING)))[:MOST_WORDS]
 
 
-async def _corrected(tx: Transaction, terms: list[Term]) -> list[Term]:
-    """Each wanted single word that is not known here, with the known words that are spelt nearly so."""
-    doubtful = {
-        term.words[0]
-        for term in terms
-        if len(term.words) == 1 and not term.unwanted and 4 <= len(term.words[0]) <= 30 and term.words[0].isalpha()
-    }
-    if not doubtful:
+async def _widened(tx: Transaction, terms: list[Term]) -> list[Term]:
+    """Each wanted single word with the words that it begins; one that is not known, with those spelt nearly so."""
+    alone = [term for term in terms if len(term.words) == 1 and not term.unwanted]
+    doubtful = {word for term in alone if 4 <= len(word := term.words[0]) <= 30 and word.isalpha()}
+    start = next((term.words[0] for term in alone if term.begins and term.words[0][0].isalpha()), "")
+    if not doubtful and not start:
         return terms
-    doubtful -= set(await tx.value(_KNOWN, words=list(doubtful)) or ())
-    if not doubtful:
-        return terms
-    shortest, longest = min(map(len, doubtful)) - 2, max(map(len, doubtful)) + 2
-    text = await tx.value(_VOCABULARY, shortest=shortest, longest=longest)
-    vocabulary = list(set(text.split(" "))) if text else []
-    near = {word: _nearest(word, vocabulary) for word in doubtful}
+    row = await tx.first(_KNOWN, words=list(doubtful), start=start, stop=start + _LAST if start else "")
+    assert row is not None
+    completions = tuple(row["completions"] or ())
+    doubtful -= {*(row["known"] or ()), *([start] if completions else [])}
+    near = await _near(tx, doubtful) if doubtful else {}
     return [
-        Term(term.words, term.unwanted, term.begins, term.either, near.get(term.words[0], ()))
-        if len(term.words) == 1
+        replace(
+            term,
+            corrections=near.get(term.words[0], ()),
+            completions=completions if term.begins and term.words[0] == start else (),
+        )
+        if term in alone
         else term
         for term in terms
     ]
+
+
+async def _near(tx: Transaction, words: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """For each word the known ones that are spelt nearly so.
+
+    Whoever slips keeps the first two letters, or swaps the second with the third, or keeps the second half: these
+    ranges of the vocabulary are compared, and not all of it.
+    """
+    words = list(words)
+    starts = {start for word in words for start in (word[:2], word[0] + word[2])}
+    endings = {word[::-1][: max(2, len(word) // 2)] for word in words}
+    text = await tx.value(
+        _VOCABULARY,
+        start_from=list(starts),
+        start_to=[start + _LAST for start in starts],
+        end_from=list(endings),
+        end_to=[ending + _LAST for ending in endings],
+        shortest=min(map(len, words)) - 2,
+        longest=max(map(len, words)) + 2,
+    )
+    vocabulary = list(set(text.split(" "))) if text else []
+    return {word: _nearest(word, vocabulary) for word in words}
 
 
 def _nearest(word: str, vocabulary: Sequence[str]) -> tuple[str, ...]:
@@ -162,28 +272,45 @@ def _nearest(word: str, vocabulary: Sequence[str]) -> tuple[str, ...]:
     return tuple(known for _, known in best[:MOST_CORRECTIONS])
 
 
-def _query(terms: Sequence[Term], mark: str) -> str:
-    """A tsquery. `mark` is in front of each wanted lexeme: `=` asks for words of titles."""
+def _exact(terms: Sequence[Term]) -> str | None:
+    """The lexeme of a title that is made of these words and no others, whatever their order."""
+    if any(term.unwanted or term.either for term in terms):
+        return None
+    words = sorted({word for term in terms for word in term.words}, key=str.encode)
+    return f"'=={' '.join(words)}'"
+
+
+def _query(terms: Sequence[Term], shown: Callable[[Sequence[str]], str]) -> str:
+    """A tsquery; `shown` is how words of one term are asked for."""
     groups: list[list[str]] = []
     unwanted = []
     for term in terms:
         if term.unwanted:
-            unwanted.append(f"!({_together(term.words, '')})")
+            unwanted.append(f"!({_in_order(term.words)})")
         elif term.either and groups:
-            groups[-1].append(_term(term, mark))
+            groups[-1].append(_term(term, shown))
         else:
-            groups.append([_term(term, mark)])
+            groups.append([_term(term, shown)])
     return " & ".join([f"({' | '.join(group)})" for group in groups] + unwanted)
 
 
-def _term(term: Term, mark: str) -> str:
+def _term(term: Term, shown: Callable[[Sequence[str]], str]) -> str:
     if len(term.words) > 1:
-        return f"({_together(term.words, mark)})"
+        return f"({shown(term.words)})"
     [word] = term.words
-    exact = f"'{mark}{word}'" + (":*" if term.begins else "")
-    return " | ".join([exact, *(f"'{mark}{known}'" for known in term.corrections)])
+    # Words that begin with a figure are not in the vocabulary, and few rows have them: the index finds them.
+    exact = shown([word]) + (":*" if term.begins and not word[0].isalpha() else "")
+    return " | ".join([exact, *(shown([other]) for other in (*term.corrections, *term.completions))])
 
 
-def _together(words: Sequence[str], mark: str) -> str:
-    """Title lexemes have no places, so words that stand together in a title are found as words of one title."""
-    return (" & " if mark else " <-> ").join(f"'{mark}{word}'" for word in words)
+def _in_order(words: Sequence[str]) -> str:
+    return " <-> ".join(f"'{word}'" for word in words)
+
+
+def _anywhere(words: Sequence[str]) -> str:
+    return " & ".join(f"'{word}'" for word in words)
+
+
+def _in_title(words: Sequence[str]) -> str:
+    """Words of titles stand in the index once more, behind `=`."""
+    return " & ".join(f"'={word}'" for word in words)
