@@ -18,7 +18,7 @@ from uuid import UUID
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ARRAY, ColumnElement, FromClause, and_, any_, bindparam, func, or_, select, true
+from sqlalchemy import ARRAY, ColumnElement, FromClause, and_, any_, bindparam, func, literal_column, or_, select, true
 from sqlalchemy.sql.expression import BindParameter
 
 from api import json
@@ -29,6 +29,7 @@ from api.problems import Invalid, Pointer
 from api.stores import Prepared, Scope, Transaction
 
 Condition = Callable[[BindParameter[Any]], ColumnElement[bool]]
+_Written = tuple[tuple[str, tuple[str, ...]], ...]
 MAC_BYTES = 16
 
 
@@ -72,6 +73,9 @@ class Listing:
     them), `score_gte` and `score_lte` are ranges, on the column of that name. A filter that is something else brings
     its own condition. `sorts` are columns without nulls; `-` in front means descending. Ids ascend with time, so the
     default, newest first, reads the primary key backwards.
+
+    `written_out` are filters on a closed enumeration whose values stand in the statement itself: only then does
+    Postgres use a partial index for the rare ones, and know that they are rare.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class Listing:
         representation: Representation,
         *,
         filters: tuple[str, ...] = (),
+        written_out: tuple[str, ...] = (),
         conditions: Mapping[str, Condition] | None = None,
         sorts: tuple[str, ...] = (),
         default_sort: str = "-id",
@@ -89,6 +94,7 @@ class Listing:
         self._shape = representation
         self._table = representation.table
         self._filters = {name: self._by_rule(name) for name in filters} | dict(conditions or {})
+        self._written_out = written_out
         self.sorts = sorts
         self._sources = sources
         self._expand = dict(expand or {})
@@ -109,7 +115,7 @@ class Listing:
         signer: Cursors = request.app.state.cursors
         binding = binding_of(tx.scope, request.url.path, wanted, sort)
         after = signer.read(query.cursor, binding) if query.cursor else None
-        statement = self._statement(tuple(sorted(wanted)), sort, after is not None, expand)
+        statement = self.statement(wanted, sort, after is not None, expand)
         values: dict[str, Any] = {f"after_{number}": key for number, key in enumerate(after or [])}
         rows = await tx.all(
             statement,
@@ -121,6 +127,20 @@ class Listing:
         rows = rows[: query.limit]
         cursor = signer.write([key for name, key in rows[-1].items() if name != "json"], binding) if more else None
         return as_list(request, [row["json"] for row in rows], cursor)
+
+    def statement(
+        self,
+        wanted: Mapping[str, Any],
+        sort: tuple[str, ...] | None = None,
+        after: bool = False,
+        expand: tuple[str, ...] = (),
+    ) -> Prepared:
+        """The one that reads a page of what is wanted, made once for each kind of question."""
+        written = tuple((name, tuple(sorted(set(wanted[name])))) for name in self._written_out if name in wanted)
+        shape = (tuple(sorted(wanted)), written, sort or (self._default_sort,), after, expand)
+        if shape not in self._statements:
+            self._statements[shape] = Prepared(self._select(*shape))
+        return self._statements[shape]
 
     def _sort(self, text: str | None, wanted: frozenset[str]) -> tuple[str, ...]:
         if text is None:
@@ -134,16 +154,8 @@ class Listing:
             raise Invalid(message, errors=(Pointer("invalid", message, "parameter", "sort"),))
         return keys
 
-    def _statement(
-        self, filters: tuple[str, ...], sort: tuple[str, ...], after: bool, expand: tuple[str, ...]
-    ) -> Prepared:
-        shape = (filters, sort, after, expand)
-        if shape not in self._statements:
-            self._statements[shape] = Prepared(self._select(filters, sort, after, expand))
-        return self._statements[shape]
-
     def _select(
-        self, filters: tuple[str, ...], sort: tuple[str, ...], after: bool, expand: tuple[str, ...] = ()
+        self, filters: tuple[str, ...], written: _Written, sort: tuple[str, ...], after: bool, expand: tuple[str, ...]
     ) -> Any:
         columns: dict[str, Any] = dict(self._table.c.items())
         names = [key.removeprefix("-") for key in sort]
@@ -161,7 +173,8 @@ class Listing:
         statement = statement.select_from(rows).where(
             self._table.c.workspace_id == bindparam("workspace_id"),
             self._table.c.livemode == bindparam("livemode"),
-            *(self._filters[name](bindparam(name)) for name in filters),
+            *(self._filters[name](bindparam(name)) for name in filters if name not in dict(written)),
+            *(columns[name].in_(map(_literal, values)) for name, values in written),
         )
         if self._always is not None:
             statement = statement.where(self._always)
@@ -177,6 +190,13 @@ class Listing:
                 return lambda given: getattr(column, compare)(bindparam(given.key, type_=column.type))
         column = self._table.c[name]
         return lambda given: column == any_(bindparam(given.key, type_=ARRAY(column.type)))
+
+
+def _literal(value: str) -> ColumnElement[str]:
+    """A value of an enumeration as SQL. Raises ValueError for anything but a word, which no enumeration has."""
+    if not value.isidentifier():
+        raise ValueError(f"{value!r} cannot be written out")
+    return literal_column(f"'{value}'")
 
 
 class Cursors:

@@ -73,4 +73,4 @@ DELIVERY_WITH_ATTEMPTS = Prepared(
 )
 EVENT_BY_ID = Prepared(select(EVENT.text()).where(owned(Event), Event.id == bindparam("id")))
 EVENTS = Listing(EVENT, filters=("type",))
-DELIVERIES = Listing(DELIVERY, filters=("endpoint_id", "event_id", "status"))
+DELIVERIES = Listing(DELIVERY, filters=("endpoint_id", "event_id", "status"), written_out=("status",))

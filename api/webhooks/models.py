@@ -162,6 +162,13 @@ class Delivery(Tenant, Base):
             "id",
             postgresql_where=text("status = 'pending' AND order_key IS NOT NULL"),
         ),
+        Index(
+            "ix_deliveries_undelivered",
+            "workspace_id",
+            "livemode",
+            "id",
+            postgresql_where=text("status <> 'delivered'"),
+        ),
         Index("ix_deliveries_endpoint", "workspace_id", "livemode", "endpoint_id", "id"),
         Index("ix_deliveries_event", "workspace_id", "livemode", "event_id"),
     )
