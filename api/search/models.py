@@ -21,7 +21,8 @@ def searched(words: str) -> MappedColumn[Any]:
 
 def search_index(table: str) -> Index:
     """The inverted index. The workspace is a lexeme in it: a common word costs a tenant only its own rows."""
-    return Index(f"ix_{table}_search", "search", postgresql_using="gin")
+    held_back = {"gin_pending_list_limit": "512"}  # kB of new rows, before a writer sorts them into the index
+    return Index(f"ix_{table}_search", "search", postgresql_using="gin", postgresql_with=held_back)
 
 
 class SearchWord(Tenant, Base):

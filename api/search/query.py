@@ -20,7 +20,6 @@ from sqlalchemy import (
     Numeric,
     Text,
     Uuid,
-    and_,
     bindparam,
     cast,
     column,
@@ -42,7 +41,7 @@ MOST_CANDIDATES = 1_000
 # Whether words stand together is seen in the row alone, so that many are read for each that counts.
 MOST_EXAMINED = 5_000
 MOST_WORDS = 12
-MOST_VOCABULARY = 50_000
+MOST_VOCABULARY = 20_000
 MOST_CORRECTIONS = 3
 MOST_BEGUN = 2_000
 MOST_COMPLETIONS = 16
@@ -101,13 +100,15 @@ def _vocabulary() -> Prepared:
     def between(column_: Any, names: str) -> Any:
         arrays = (_texts(f"{names}_from"), _texts(f"{names}_to"))
         ranges = func.unnest(*arrays).table_valued("low", "high").render_derived(name=names)
-        return (
+        # The limit keeps each range a look-up of its own, however few words Postgres guesses that a length leaves.
+        found = (
             select(SearchWord.word)
-            .join_from(ranges, SearchWord, and_(column_ >= ranges.c.low, column_ < ranges.c.high))
-            .where(owned(SearchWord))
-            .where(func.length(SearchWord.word).between(bindparam("shortest"), bindparam("longest")))
+            .where(owned(SearchWord), column_ >= ranges.c.low, column_ < ranges.c.high)
             .limit(MOST_VOCABULARY)
+            .lateral(f"{names}s")
         )
+        alike = func.length(found.c.word).between(bindparam("shortest"), bindparam("longest"))
+        return select(found.c.word).join_from(ranges, found, alike)
 
     near = union_all(between(SearchWord.word, "start"), between(SearchWord.ending, "end")).subquery("near")
     return Prepared(select(func.string_agg(near.c.word, literal_column("' '"))))

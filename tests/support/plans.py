@@ -1,19 +1,44 @@
-"""How Postgres would read a list."""
+"""How Postgres would run a statement of ours: as the role of the application, for any values."""
 
 from typing import Any
 
-import asyncpg
+from sqlalchemy import func, select, text
 
-from api.http.pagination import Listing
+from api.db import parse_id
+from api.stores import Prepared, Scope, Transaction
+from tests.support.workspace import Workspace
+
+_ANY_VALUES = Prepared(
+    select(
+        # What it settles on once a statement has run five times.
+        func.set_config("plan_cache_mode", "force_generic_plan", True),
+        # Tables of tests are small enough to be read whole: whether an index could serve is the question.
+        func.set_config("enable_seqscan", "off", True),
+        func.set_config("enable_sort", "off", True),
+        func.set_config("enable_bitmapscan", "off", True),
+    )
+)
 
 
-async def plan_of(owner: asyncpg.Connection, listing: Listing, **wanted: Any) -> str:
-    """The plan of a list's first page whatever the values are: the one that holds after many requests."""
-    sql, values = listing.statement(wanted).bind(dict.fromkeys(("workspace_id", "livemode", "page_limit", *wanted)))
-    nothing = ", ".join(["NULL"] * len(values))
-    async with owner.transaction():
-        await owner.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        await owner.execute(f"PREPARE page AS {sql}")
-        rows = await owner.fetch(f"EXPLAIN EXECUTE page({nothing})")
-        await owner.execute("DEALLOCATE page")
-    return "\n".join(row[0] for row in rows)
+async def plan_of(tx: Transaction, statement: Prepared) -> list[dict[str, Any]]:
+    """The nodes of the plan, from the outermost on, each with its `Node Type` and conditions."""
+    await tx.value(_ANY_VALUES)
+    sql, names, *_ = statement._compiled
+    sql = sql.replace(":", "\\:")
+    await tx.run(text(f"PREPARE explained AS {sql}"))
+    [row] = await tx.all(text(f"EXPLAIN (FORMAT JSON) EXECUTE explained ({', '.join(['NULL'] * len(names))})"))
+    await tx.run(text("DEALLOCATE explained"))
+    return list(_nodes(row[0][0]["Plan"]))
+
+
+def scope_of(workspace: Workspace) -> Scope:
+    """That of its live key."""
+    workspace_id = parse_id("ws", workspace.id)
+    assert workspace_id is not None
+    return Scope(workspace_id, True)
+
+
+def _nodes(plan: dict[str, Any]) -> Any:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from _nodes(inner)
