@@ -1,15 +1,17 @@
 """What a worker tells Prometheus, on `ROADBED_WORKER_METRICS_PORT` where that is set."""
 
 import asyncio
+import contextlib
 import functools
 
 from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import text
 
 from api.problems import Problem
-from api.stores import Prepared, Stores
+from api.stores import Prepared, Scope, Stores
 
 COUNT_EVERY_S = 15
+FUNNEL_EVERY_S = 60
 MOST_RESULTS = 1000
 
 ATTEMPTS = Counter("roadbed_delivery_attempts_total", "Attempts that ended", ["result"])
@@ -21,6 +23,11 @@ LATENCY = Histogram(
 IN_FLIGHT = Gauge("roadbed_deliveries_in_flight", "Deliveries that this worker has claimed and not yet sent")
 BACKLOG = Gauge("roadbed_deliveries_due", "Deliveries that are due and not claimed, counted up to 10,000")
 BACKLOG_AGE = Gauge("roadbed_deliveries_due_age_seconds", "How long the oldest of them has waited")
+WORKSPACES = Gauge(
+    "roadbed_workspaces",
+    "Workspaces that signed up, of these activated (a key had its first success), and paid (not on the free plan)",
+    ["stage"],
+)
 
 
 @functools.lru_cache(MOST_RESULTS)
@@ -54,3 +61,32 @@ async def keep_counting(stores: Stores) -> None:
             BACKLOG.set(row["due"])
             BACKLOG_AGE.set(row["age_s"])
         await asyncio.sleep(COUNT_EVERY_S)
+
+
+_FUNNEL = Prepared(
+    text(
+        """
+SELECT count(*) AS signed_up,
+       count(*) FILTER (WHERE EXISTS (
+           SELECT FROM first_calls AS first WHERE first.workspace_id = workspace.id AND first.livemode
+       )) AS activated,
+       count(*) FILTER (WHERE plan <> 'free') AS paid
+FROM workspaces AS workspace WHERE claim_until IS NULL"""
+    )
+)
+
+
+async def count_workspaces(app_stores: Stores) -> None:
+    """How many have come how far: activation is activated over signed up, conversion paid over activated."""
+    async with app_stores.transaction(Scope(metering=True)) as tx:
+        row = await tx.first(_FUNNEL)
+    for stage, count in (row or {}).items():
+        WORKSPACES.labels(stage).set(count)
+
+
+async def keep_counting_workspaces(app_stores: Stores) -> None:
+    """Once a minute: it reads a row of each."""
+    while True:
+        with contextlib.suppress(Problem):
+            await count_workspaces(app_stores)
+        await asyncio.sleep(FUNNEL_EVERY_S)

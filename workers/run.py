@@ -15,7 +15,7 @@ from api.webhooks.sealing import Sealer
 from api.webhooks.subscribe import target_policy
 from workers.deliver import Courier, listen
 from workers.first_calls import keep_telling
-from workers.metrics import keep_counting
+from workers.metrics import keep_counting, keep_counting_workspaces
 from workers.operations import Operator
 from workers.sandboxes import keep_pruning
 from workers.seal import keep_sealing
@@ -44,6 +44,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event | None = None) -> N
             beside.append(asyncio.create_task(listen(settings, courier.bell)))
             beside.append(asyncio.create_task(hear(settings, WORKER_ROLE, CHANNEL, lambda _: operator.bell.set())))
         beside.append(asyncio.create_task(keep_counting(stores)))
+        beside.append(asyncio.create_task(keep_counting_workspaces(app_stores)))
         beside.append(asyncio.create_task(keep_sealing(stores)))
         beside.append(asyncio.create_task(keep_pruning(stores, app_stores)))
         beside.append(asyncio.create_task(keep_telling(stores, app_stores)))
