@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     delivery_timeout_s: float = Field(15.0, ge=0.1, le=30, description="total time of one attempt")
     delivery_lease_s: float = Field(20.0, ge=1, description="a claim without a result is due again after this")
     delivery_batch: int = Field(200, ge=1, le=1000, description="deliveries claimed at once")
-    delivery_concurrency: int = Field(200, ge=1, le=2000, description="attempts under way at once in one worker")
+    delivery_concurrency: int = Field(400, ge=1, le=2000, description="attempts under way at once in one worker")
     stream_s: float = Field(300.0, ge=1, le=3600, description="an event stream ends after this; clients connect again")
     stream_heartbeat_s: float = Field(15.0, ge=0.1, le=60, description="an idle stream says so this often")
     log_days: int = Field(30, ge=1, le=3650, description="how long events, deliveries and attempts are kept")

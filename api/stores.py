@@ -111,14 +111,20 @@ class Scope:
 
 
 NOBODY = Scope()
+_BEGIN_BY_KEYS = (
+    "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+)
 
 
 class Transaction:
     """One unit of work. It takes no connection before its first statement, and rolls back unless committed."""
 
-    def __init__(self, engine: AsyncEngine, scope: Scope, ring: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, engine: AsyncEngine, scope: Scope, ring: Callable[[], Awaitable[None]], *, begin_sql: str | None = None
+    ) -> None:
         self._engine = engine
         self._ring = ring
+        self._begin_sql = begin_sql or scope.begin_sql
         self._connection: AsyncConnection | None = None
         self._driver: asyncpg.Connection | None = None
         self._rings = False
@@ -219,7 +225,7 @@ class Transaction:
                 try:
                     if driver.is_in_transaction():
                         raise asyncpg.InterfaceError("a pooled connection was in a transaction")
-                    await driver.execute(self.scope.begin_sql)
+                    await driver.execute(self._begin_sql)
                 except _GONE:
                     await connection.invalidate()
                     await connection.close()
@@ -251,6 +257,14 @@ class Stores:
 
     def transaction(self, scope: Scope = NOBODY) -> Transaction:
         return Transaction(self.engine, scope, self.ring)
+
+    def by_keys(self) -> Transaction:
+        """A worker's transaction for all tenants, whose statements reach few rows of large tables by their keys.
+
+        A plan is kept for long. One that was made while a table was small would read the whole of it when it has
+        grown, so that the planner is left no other way than by index.
+        """
+        return Transaction(self.engine, NOBODY, self.ring, begin_sql=_BEGIN_BY_KEYS)
 
     async def redis(self) -> ArqRedis:
         """arq's queue. Raises Unavailable at once when Redis is away: no request waits for it."""

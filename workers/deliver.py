@@ -6,14 +6,16 @@ receiver never holds back the result of another.
 """
 
 import asyncio
+import contextlib
 import functools
 import json as text_json
 import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
 
 import structlog
 
@@ -39,9 +41,9 @@ from api.webhooks.health import Answered, Health, after, out_of_patience
 from api.webhooks.outbox import BELL_CHANNEL, emit, thin
 from api.webhooks.sealing import Sealer, SealingError
 from api.webhooks.subscribe import ENDPOINT, header_context
-from workers.lanes import Lanes
-from workers.metrics import IN_FLIGHT, LATENCY, ended_as
-from workers.sender import Outcome, Outgoing, Sender
+from workers import lanes
+from workers.metrics import IN_FLIGHT, LATENCY, count_ended
+from workers.sender import Outcome, Outgoing, Sender, header_lines
 
 log = structlog.get_logger()
 
@@ -51,12 +53,15 @@ RUN_IN_ORDER = 64
 THROTTLE_S = 5.0
 # So long before its lease ends a delivery must have been sent, or it is given back.
 MARGIN_S = 1.0
+# A claim costs nearly as much for one delivery as for fifty: that long it waits for room for more.
+GATHER_S = 0.005
+# Made for each attempt, whatever the endpoint's own headers are.
+_PER_ATTEMPT = ("traceparent", signing.ID_HEADER, signing.TIMESTAMP_HEADER, signing.SIGNATURE_HEADER)
 # What went wrong on our own machine says nothing of the endpoint.
 _OUR_FAULT = frozenset({"overloaded", "internal", "cannot_sign"})
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """What one attempt came to. `gone` is a 410, `answered` what the endpoint's health learns, if anything."""
 
     completed: Completed
@@ -86,16 +91,22 @@ class Courier:
         self._lease_s = max(self._settings.delivery_lease_s, self._settings.delivery_timeout_s + 2 * MARGIN_S)
         self._sender = sender
         self._keys = functools.lru_cache(4096)(functools.partial(_opened_keys, sealer))
-        self._headers = functools.lru_cache(4096)(functools.partial(_opened_headers, sealer))
+        self._lines = functools.lru_cache(4096)(functools.partial(_opened_lines, sealer))
         self._jitter = jitter
         self._clock = clock
         self.bell = bell or asyncio.Event()
         # What was sent, with its result, and what was claimed and is given back unsent.
-        self._ended: asyncio.Queue[Ended | Claimed] = asyncio.Queue()
+        self._ended: list[Ended] = []
+        self._unsent: list[Claimed] = []
+        self._to_write = asyncio.Event()
+        self._written = asyncio.Event()
+        self._written.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
-        self._lanes = Lanes()
+        self._lanes = lanes.Lanes()
         self._in_flight = 0
+        IN_FLIGHT.set_function(lambda: self._in_flight)
+        self._room_wanted = 1
         self._hungry = False
         self._walked: Lane = NO_LANE
         self._ordered_wake: float | None = None
@@ -109,7 +120,7 @@ class Courier:
                     await self._wait(stop)
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=self._settings.delivery_timeout_s + MARGIN_S)
-            await asyncio.wait_for(self._ended.join(), timeout=5)
+            await asyncio.wait_for(self._written.wait(), timeout=5)
         finally:
             recorder.cancel()
             await asyncio.wait([recorder])
@@ -118,11 +129,7 @@ class Courier:
 
     async def _claim_some(self) -> bool:
         """Take what is due and start sending it. Says whether to look again at once."""
-        room = self._settings.delivery_concurrency - self._in_flight
-        if room <= 0:
-            self._freed.clear()
-            await self._freed.wait()
-            return True
+        room = await self._room()
         self.bell.clear()
         try:
             claimed, again = await self._claim(min(room, self._settings.delivery_batch))
@@ -134,14 +141,26 @@ class Courier:
         self._start(_runs(claimed))
         return again
 
+    async def _room(self) -> int:
+        """How many more may be under way. In full swing, half a batch is waited for, though not for long."""
+        worth = min(self._settings.delivery_batch, self._settings.delivery_concurrency) // 2
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_S):
+                await self._until_room(worth)
+        await self._until_room(1)
+        return self._settings.delivery_concurrency - self._in_flight
+
+    async def _until_room(self, wanted: int) -> None:
+        while self._settings.delivery_concurrency - self._in_flight < wanted:
+            self._room_wanted = wanted
+            self._freed.clear()
+            await self._freed.wait()
+
     async def _claim(self, most: int) -> tuple[list[Claimed], bool]:
         lease_s = self._lease_s
-        room = self._lanes.room()
-        async with self._stores.transaction() as tx:
-            claimed, more = await claim_due(tx, most, lease_s, room)
-            await tx.commit()
-        async with self._stores.transaction() as tx:
+        async with self._stores.by_keys() as tx:
             ordered = await claim_ordered(tx, RUN_IN_ORDER, lease_s, list(self._lanes.ordered))
+            claimed, more = await claim_due(tx, most, lease_s, self._lanes.room())
             await tx.commit()
         full = len(claimed) >= most
         self._hungry = more
@@ -151,7 +170,7 @@ class Courier:
 
     async def _claim_in_turn(self, most: int, lease_s: float) -> list[Claimed]:
         """Past a backlog that cannot be served now, endpoint by endpoint from where the last walk stopped."""
-        async with self._stores.transaction() as tx:
+        async with self._stores.by_keys() as tx:
             lanes = await walk_lanes(tx, self._walked)
             self._walked = lanes[-1] if lanes else NO_LANE
             # The room again: what was claimed a moment ago is not started yet.
@@ -162,7 +181,7 @@ class Courier:
     async def _wait(self, stop: asyncio.Event) -> None:
         """Until the bell rings, something becomes due or free to go, or the sweep."""
         try:
-            async with self._stores.transaction() as tx:
+            async with self._stores.by_keys() as tx:
                 until_next = await seconds_to_next(tx)
         except Problem:
             until_next = RETRY_STORE_S
@@ -183,31 +202,30 @@ class Courier:
         """One task for each run; a run of one is a delivery that goes by itself."""
         give_back_at = time.monotonic() + self._lease_s - MARGIN_S
         for run in runs:
-            for delivery in run:
-                self._lanes.of(delivery).take()
+            lane = self._lanes.of(run[0])
+            lane.take(len(run))
             self._in_flight += len(run)
             if run[0].order_key is not None:
                 self._lanes.ordered.add(run[0].endpoint_id)
-            task = asyncio.create_task(self._send_run(run, give_back_at))
+            task = asyncio.create_task(self._send_run(run, lane, give_back_at))
             self._tasks.add(task)
             task.add_done_callback(self._let_go)
-        IN_FLIGHT.set(self._in_flight)
 
     def _let_go(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("attempt_failed", exc_info=task.exception())
 
-    async def _send_run(self, run: list[Claimed], give_back_at: float) -> None:
+    async def _send_run(self, run: list[Claimed], lane: lanes.Lane, give_back_at: float) -> None:
         """One after the other; after one that failed, or when the lease nears its end, the rest is given back."""
         rest = run
         try:
             for position, delivery in enumerate(run):
                 rest = run[position:]
-                ended = await self._attempt(delivery, give_back_at)
+                ended = await self._attempt(delivery, lane, give_back_at)
                 if ended is None:
                     break
-                self._ended.put_nowait(ended)
+                self._keep(ended)
                 if ended.completed.status in ("pending", "held"):
                     rest = run[position + 1 :]
                     break
@@ -215,13 +233,12 @@ class Courier:
                 rest = []
         finally:
             for delivery in rest:
-                self._free(delivery, None)
-                self._ended.put_nowait(delivery)
+                self._free(lane, None)
+                self._keep(delivery)
             self._lanes.ordered.discard(run[0].endpoint_id)
 
-    async def _attempt(self, delivery: Claimed, give_back_at: float) -> Ended | None:
+    async def _attempt(self, delivery: Claimed, lane: lanes.Lane, give_back_at: float) -> Ended | None:
         """Send it when its lane has a place. None when that comes too late under this lease, or the lane is shut."""
-        lane = self._lanes.of(delivery)
         await lane.enter()
         try:
             if lane.shut or time.monotonic() + self._settings.delivery_timeout_s > give_back_at:
@@ -233,31 +250,34 @@ class Courier:
                 )
         finally:
             lane.leave()
-        self._free(delivery, ended.completed.latency_ms / 1000)
+        self._free(lane, ended.completed.latency_ms / 1000)
         return ended
 
     async def _sent(self, delivery: Claimed) -> Ended:
-        body = (thin(delivery.body) if delivery.payload == "thin" else delivery.body).encode()
+        receiver, message = delivery.receiver, delivery.message
+        body = (thin(message.body) if receiver.payload == "thin" else message.body).encode()
         try:
-            keys = self._keys(tuple(delivery.sealed), delivery.endpoint_id.bytes)
-            headers = {
-                **self._headers(delivery.sealed_headers, header_context(delivery.endpoint_id)),
-                "content-type": "application/json",
-                "traceparent": f"00-{delivery.trace_id or delivery.event_id.hex}-{delivery.attempt_id.hex[16:]}-01",
-                **signing.headers(keys, delivery.message_id, int(self._clock()), body),
-            }
+            headers = self._signed(delivery, body)
         except (SealingError, signing.SignatureError, ValueError) as error:
             log.error("cannot_sign", endpoint=wire_id("ep", delivery.endpoint_id), error=str(error))
             outcome = Outcome(None, "cannot_sign", str(error), 0.0, {}, b"", False, None, None)
         else:
-            outgoing = Outgoing(delivery.url, body, headers, self._settings.delivery_timeout_s)
+            outgoing = Outgoing(receiver.url, body, headers, self._settings.delivery_timeout_s)
             outcome = await self._sender.send(outgoing)
         return self._judged(delivery, outcome)
+
+    def _signed(self, delivery: Claimed, body: bytes) -> str:
+        """The header lines of one attempt: the endpoint's own, and those that are made anew each time."""
+        receiver, message = delivery.receiver, delivery.message
+        keys = self._keys(tuple(receiver.sealed), delivery.endpoint_id.bytes)
+        signed = signing.headers(keys, message.id, int(self._clock()), body)
+        trace = f"00-{message.trace_id or delivery.event_id.hex}-{delivery.attempt_id.hex[16:]}-01"
+        made = "".join([f"{name}: {value}\r\n" for name, value in signed.items()])
+        return f"{self._lines(receiver.sealed_headers, delivery.endpoint_id)}traceparent: {trace}\r\n{made}"
 
     def _judged(self, delivery: Claimed, outcome: Outcome) -> Ended:
         """The delivery's next state, and what the endpoint's health learns of it."""
         verdict = judge(outcome)
-        ended_as(verdict.reason or "delivered").inc()
         LATENCY.observe(outcome.latency_ms / 1000)
         status, delay_s = "delivered", 0.0
         if verdict.result is Result.GONE:
@@ -281,7 +301,8 @@ class Courier:
         return Ended(completed, verdict.result is Result.GONE, answered)
 
     def _after_failure(self, delivery: Claimed, retry_after: str | None) -> tuple[str, float]:
-        schedule = DEFAULT_SCHEDULE if delivery.schedule is None else Schedule(tuple(delivery.schedule))
+        asked = delivery.receiver.schedule
+        schedule = DEFAULT_SCHEDULE if asked is None else Schedule(tuple(asked))
         delay_s = next_delay(
             schedule,
             delivery.failures + 1,
@@ -291,12 +312,11 @@ class Courier:
         )
         return ("dead", 0.0) if delay_s is None else ("pending", delay_s)
 
-    def _free(self, delivery: Claimed, latency_s: float | None) -> None:
-        lane = self._lanes.of(delivery)
+    def _free(self, lane: lanes.Lane, latency_s: float | None) -> None:
         lane.give_back(latency_s)
         self._in_flight -= 1
-        IN_FLIGHT.set(self._in_flight)
-        self._freed.set()
+        if self._settings.delivery_concurrency - self._in_flight >= self._room_wanted:
+            self._freed.set()
         if self._hungry and lane.taken <= lane.capacity // 2:
             self.bell.set()
 
@@ -311,26 +331,34 @@ class Courier:
 
     # -- recording ---------------------------------------------------------------------------------------------------
 
+    def _keep(self, one: Ended | Claimed) -> None:
+        if isinstance(one, Ended):
+            self._ended.append(one)
+        else:
+            self._unsent.append(one)
+        self._written.clear()
+        self._to_write.set()
+
     async def _record_for_ever(self) -> None:
         while True:
-            ended = [await self._ended.get()]
-            while len(ended) < MOST_RECORDED and not self._ended.empty():
-                ended.append(self._ended.get_nowait())
-            sent = [one for one in ended if isinstance(one, Ended)]
-            unsent = [one for one in ended if isinstance(one, Claimed)]
+            await self._to_write.wait()
+            sent, self._ended = self._ended[:MOST_RECORDED], self._ended[MOST_RECORDED:]
+            unsent, self._unsent = self._unsent[:MOST_RECORDED], self._unsent[MOST_RECORDED:]
             await self._until_written(sent, unsent)
+            count_ended(one.completed.error or "delivered" for one in sent)
             self._lanes.reopen(one.completed.delivery for one in sent)
             self._let_next_in_order_go(sent)
             if unsent:
                 self.bell.set()
-            for _ in ended:
-                self._ended.task_done()
+            if not self._ended and not self._unsent:
+                self._to_write.clear()
+                self._written.set()
 
     async def _until_written(self, sent: Sequence[Ended], unsent: Sequence[Claimed]) -> None:
         """Again and again while Postgres is away: what was sent must not be forgotten."""
         while True:
             try:
-                async with self._stores.transaction() as tx:
+                async with self._stores.by_keys() as tx:
                     if unsent:
                         await release(tx, unsent)
                     if sent:
@@ -401,11 +429,11 @@ def _opened_keys(sealer: Sealer, sealed: tuple[bytes, ...], context: bytes) -> t
     return tuple(signing.parse_signing_key(sealer.open(secret, context=context).decode()) for secret in sealed)
 
 
-def _opened_headers(sealer: Sealer, sealed: bytes | None, context: bytes) -> dict[str, str]:
-    if sealed is None:
-        return {}
-    headers: dict[str, str] = json.load(sealer.open(sealed, context=context))
-    return headers
+def _opened_lines(sealer: Sealer, sealed: bytes | None, endpoint_id: UUID) -> str:
+    """The header lines that every attempt at this endpoint has."""
+    own = {} if sealed is None else json.load(sealer.open(sealed, context=header_context(endpoint_id)))
+    fixed = {name: value for name, value in own.items() if name.lower() not in _PER_ATTEMPT}
+    return header_lines({**fixed, "content-type": "application/json"})
 
 
 def _storable(body: bytes) -> str:

@@ -59,6 +59,11 @@ class Lane:
         return max(0, left if self.rate_per_s is None else min(left, int(self._refilled())))
 
     @property
+    def says_nothing(self) -> bool:
+        """Whether it takes as many as one that nobody knows."""
+        return self.taken == 0 and self.rate_per_s is None and self.left == self.max_in_flight
+
+    @property
     def until_token_s(self) -> float | None:
         """How long until its rate lets one more through; None when the rate does not hold it."""
         if self.rate_per_s is None or (tokens := self._refilled()) >= 1:
@@ -81,18 +86,24 @@ class Lane:
 
     def leave(self) -> None:
         """Hand the place to the next who waits."""
-        while self._waiting:
+        self._running -= 1
+        while self._waiting and self._running < self.max_in_flight:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
-                return
-        self._running -= 1
+                self._running += 1
 
-    def take(self) -> None:
-        self.taken += 1
+    def pace(self, rate_per_s: int | None) -> None:
+        """From now on at this rate."""
+        self.rate_per_s = rate_per_s
+        self._tokens = 0.0
+        self._filled_at = time.monotonic()
+
+    def take(self, count: int) -> None:
+        self.taken += count
         if self.rate_per_s is not None:
             # Below zero when the first batch was larger than the rate: the debt is waited for.
-            self._tokens = self._refilled() - 1
+            self._tokens = self._refilled() - count
 
     def give_back(self, latency_s: float | None) -> None:
         self.taken -= 1
@@ -130,20 +141,20 @@ class Lanes:
 
     def of(self, delivery: Claimed) -> Lane:
         """The lane of a delivery, made or changed to what its endpoint asks for now."""
+        asked = delivery.receiver
         lane = self._lanes.get(delivery.endpoint_id)
-        if lane is None or (lane.max_in_flight, lane.rate_per_s) != (delivery.max_in_flight, delivery.rate_per_s):
-            taken = lane.taken if lane else 0
-            lane = Lane(delivery.max_in_flight, delivery.rate_per_s)
-            lane.taken = taken
-            self._lanes[delivery.endpoint_id] = lane
+        if lane is None:
+            lane = self._lanes[delivery.endpoint_id] = Lane(asked.max_in_flight, asked.rate_per_s)
+        lane.max_in_flight = asked.max_in_flight
+        if lane.rate_per_s != asked.rate_per_s:
+            lane.pace(asked.rate_per_s)
         return lane
 
     def room(self) -> Room:
         """For the claim: what each known lane has left."""
         if len(self._lanes) > MOST_LANES:
             self._forget_idle()
-        known = [(endpoint_id, lane.left) for endpoint_id, lane in self._lanes.items() if not self._says_nothing(lane)]
-        return Room([endpoint_id for endpoint_id, _ in known], [left for _, left in known])
+        return {str(endpoint_id): lane.left for endpoint_id, lane in self._lanes.items() if not lane.says_nothing}
 
     def until_token_s(self) -> Iterable[float]:
         """When rates let the next one through, for those lanes that wait for theirs."""
@@ -157,7 +168,3 @@ class Lanes:
 
     def _forget_idle(self) -> None:
         self._lanes = {endpoint_id: lane for endpoint_id, lane in self._lanes.items() if lane.taken}
-
-    @staticmethod
-    def _says_nothing(lane: Lane) -> bool:
-        return lane.taken == 0 and lane.rate_per_s is None and lane.left == lane.max_in_flight

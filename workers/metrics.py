@@ -1,8 +1,10 @@
 """What a worker tells Prometheus, on `ROADBED_WORKER_METRICS_PORT` where that is set."""
 
 import asyncio
+import collections
 import contextlib
 import functools
+from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import text
@@ -30,9 +32,14 @@ WORKSPACES = Gauge(
 )
 
 
+def count_ended(results: Iterable[str]) -> None:
+    """Count attempts by what they came to."""
+    for result, count in collections.Counter(results).items():
+        _ended_as(result).inc(count)
+
+
 @functools.lru_cache(MOST_RESULTS)
-def ended_as(result: str) -> Counter:
-    """The counter of one result."""
+def _ended_as(result: str) -> Counter:
     return ATTEMPTS.labels(result)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 
 import structlog
@@ -50,6 +51,10 @@ async def run_worker(settings: Settings, stop: asyncio.Event | None = None) -> N
         beside.append(asyncio.create_task(keep_telling(stores, app_stores)))
         if settings.worker_metrics_port:
             start_http_server(settings.worker_metrics_port, settings.host)
+        # What lives as long as the process is not looked at by each collection.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
         log.info("worker_started", bell=settings.bell)
         try:
             await courier.run(stop)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import httpx
 
@@ -49,16 +49,15 @@ _SECRET_WORDS = ("token", "secret", "password", "session", "api-key", "apikey", 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One attempt. `body` is the bytes that were signed; `timeout_s` runs from the first look at the name to the last
-    byte of the answer."""
+    byte of the answer. `headers` are names and values, or whole lines that `header_lines` began."""
 
     url: str
     body: bytes = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str] | str = field(repr=False)
     timeout_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of one attempt.
 
     `error` is None when a whole answer came, or as much of it as we keep, whatever its status. Otherwise it is one of
@@ -124,8 +123,9 @@ class Sender:
         message: str | None = None
         try:
             destination = self._transport.destination(outgoing.url)
-            headers = _header_lines(outgoing.headers)
-            await self._transport.post(destination, headers, outgoing.body, answer, outgoing.timeout_s)
+            headers = outgoing.headers
+            lines = headers if isinstance(headers, str) else header_lines(headers)
+            await self._transport.post(destination, lines, outgoing.body, answer, outgoing.timeout_s)
         except Exception as failure:
             error, message = _explain(failure, outgoing, answer)
         return _outcome(answer, error, message, round((perf_counter() - started) * 1000, 3))
@@ -137,7 +137,9 @@ _DEFAULT_HEADERS = {"user-agent": USER_AGENT, "accept": "*/*", "content-type": "
 _SAFE_VALUES = re.compile(r"[\t\x20-\x7e]*")
 
 
-def _header_lines(own: Mapping[str, str]) -> str:
+def header_lines(own: Mapping[str, str]) -> str:
+    """These headers and those that every attempt has, as they stand in the request. Raises ValueError for one that
+    cannot be sent."""
     headers = {**_DEFAULT_HEADERS, **{_lowered(name): value for name, value in own.items()}}
     # One look at all values together; which one it was is asked only when there is something to find.
     if not _SAFE_VALUES.fullmatch("".join(headers.values())):

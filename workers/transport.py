@@ -119,8 +119,7 @@ class Transport(httpx.AsyncBaseTransport):
         request = f"{destination.head}{headers}content-length: {len(body)}\r\n\r\n".encode("ascii") + body
         connection = self._pool.rested(destination.origin)
         if connection is None:
-            async with asyncio.timeout(timeout_s):
-                connection = await self._pool.acquire(destination.origin)
+            connection = await self._pool.acquire(destination.origin, deadline)
         try:
             await connection.exchange(request, answer, deadline)
         except BaseException:
@@ -212,19 +211,20 @@ class _Pool:
             connection.abort()
         return None
 
-    async def acquire(self, origin: Origin) -> "_Connection":
-        """A rested connection or a new one, when there is room for it."""
+    async def acquire(self, origin: Origin, deadline: float) -> "_Connection":
+        """A rested connection or a new one, when there is room for it. Raises TimeoutError at the deadline."""
         again = False
         while self._emptied is None:
             if (connection := self.rested(origin)) is not None:
                 return connection
             host = self._hosts.get(origin)
             if host is not None and host.open >= self._max_per_host:
-                connection = await self._wait(origin, host.waiting, again)
+                connection = await self._wait(origin, host.waiting, again, deadline)
             elif not self._has_room():
-                connection = await self._wait(origin, self._starved, again)
+                connection = await self._wait(origin, self._starved, again, deadline)
             else:
-                return await self._made_for(origin)
+                async with asyncio.timeout(deadline - monotonic()):
+                    return await self._made_for(origin)
             if connection is not None and not connection.closed:
                 return connection
             again = True
@@ -316,19 +316,23 @@ class _Pool:
             next(iter(self._rested)).abort()
         return self._open < self._max_connections
 
-    async def _wait(self, origin: Origin, queue: _Queue, again: bool) -> "_Connection | None":
+    async def _wait(self, origin: Origin, queue: _Queue, again: bool, deadline: float) -> "_Connection | None":
         place: _Place = self._loop.create_future()
         (queue.appendleft if again else queue.append)(place)
+        # A timer of the future's own: `asyncio.timeout` would cost more than the rest of the wait.
+        timer = self._loop.call_later(max(0, deadline - monotonic()), _late, place)
         try:
             return await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
+        except BaseException as failure:
+            if place.done() and not place.cancelled() and not isinstance(failure, TimeoutError):
                 self._pass_on(place.result(), queue)
             else:
                 with contextlib.suppress(ValueError):
                     queue.remove(place)
                 self._forget(origin)
             raise
+        finally:
+            timer.cancel()
 
     def _pass_on(self, connection: "_Connection | None", queue: _Queue) -> None:
         if connection is None:
@@ -354,6 +358,11 @@ def _next(
         if not place.done():
             return place
     return None
+
+
+def _late(place: _Place) -> None:
+    if not place.done():
+        place.set_exception(TimeoutError())
 
 
 def _wake(queue: _Queue) -> None:

@@ -143,6 +143,9 @@ class Verdict:
         return self.result is Result.DELIVERED
 
 
+_DELIVERED = Verdict(Result.DELIVERED)
+
+
 def judge(answer: Answer) -> Verdict:
     """2xx is delivered, 410 is gone, 429, 502 and 504 are throttled, and everything else failed.
 
@@ -155,7 +158,7 @@ def judge(answer: Answer) -> Verdict:
     if status is None:
         return Verdict(Result.FAILED, "no_answer")
     if 200 <= status <= 299:
-        return Verdict(Result.DELIVERED)
+        return _DELIVERED
     if status == 410:
         return Verdict(Result.GONE, "http_410")
     if status in (429, 502, 504):

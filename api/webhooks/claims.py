@@ -13,11 +13,12 @@ A claim writes the attempt's row before its request leaves, and the attempt's id
 past its lease cannot complete what another has claimed since.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import text
 
 from api.stores import Prepared, Transaction
@@ -29,11 +30,37 @@ WINDOW_FACTOR = 2
 NO_LANE = (UUID(int=0), False, UUID(int=0))
 
 Lane = tuple[UUID, bool, UUID]
+# How many more deliveries each of these endpoints takes now, by id. Those not named take their `max_in_flight`.
+Room = dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A delivery to send now. `attempt_id` is the claim; `sealed` are the endpoint's live keys, oldest first.
+class Receiver(NamedTuple):
+    """What the deliveries of one endpoint have in common. `sealed` are its live keys, oldest first."""
+
+    url: str
+    payload: str
+    schedule: list[int] | None
+    max_in_flight: int
+    rate_per_s: int | None
+    sealed_headers: bytes | None
+    sealed: list[bytes]
+
+
+class Message(NamedTuple):
+    """What the deliveries of one event have in common."""
+
+    type: str
+    body: str
+    trace_id: str | None
+
+    @property
+    def id(self) -> str:
+        """The event's wire id, as its body begins with it (outbox.event_body): cheaper than making it again."""
+        return self.body[7:37]
+
+
+class Claimed(NamedTuple):
+    """A delivery to send now. `attempt_id` is the claim.
 
     `watched` says that the endpoint has failed lately, `probe` that its breaker is open and this one tries it.
     Deliveries with one `order_key` of one endpoint go one after the other; None goes by itself.
@@ -45,46 +72,26 @@ class Claimed:
     attempt_id: UUID
     endpoint_id: UUID
     event_id: UUID
-    event_type: str
     number: int
     failures: int
     order_key: str | None
-    url: str
-    body: str
-    trace_id: str | None
-    payload: str
-    schedule: list[int] | None
-    max_in_flight: int
-    rate_per_s: int | None
-    sealed_headers: bytes | None
-    sealed: list[bytes]
     watched: bool
     probe: bool
-
-    @property
-    def message_id(self) -> str:
-        """The event's wire id, as its body begins with it (outbox.event_body): cheaper than making it again."""
-        return self.body[7:37]
+    receiver: Receiver
+    message: Message
 
     @property
     def lane(self) -> Lane:
         return self.workspace_id, self.livemode, self.endpoint_id
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
-    """How many more deliveries each of these endpoints takes now. Those not named take their `max_in_flight`."""
-
-    endpoint_ids: list[UUID]
-    left: list[int]
-
-
-# What is taken from `chosen`, in every statement: lease, log, and all that the request needs.
+# What is taken from `chosen`, in every statement: lease, log, and all that the requests need. A row is found again by
+# its place (ctid), which holds for what this statement's snapshot sees; what was changed since is left for the next
+# claim. Events and endpoints come once, with the first of their deliveries: a batch names few of each many times.
 _TAKE = """
 taken AS (
-    SELECT delivery.workspace_id, delivery.livemode, delivery.id, chosen.watched, chosen.probe
-    FROM deliveries AS delivery
-    JOIN chosen USING (workspace_id, livemode, id)
+    SELECT delivery.ctid AS at, chosen.watched, chosen.probe
+    FROM chosen JOIN deliveries AS delivery ON delivery.ctid = chosen.at
     WHERE delivery.status = 'pending' AND delivery.due_at <= now()
       AND (delivery.leased_until IS NULL OR delivery.leased_until <= now())
     FOR UPDATE OF delivery SKIP LOCKED
@@ -94,8 +101,10 @@ taken AS (
         claim = uuidv7(),
         attempt_count = attempt_count + 1
     FROM taken
-    WHERE delivery.workspace_id = taken.workspace_id AND delivery.livemode = taken.livemode AND delivery.id = taken.id
-    RETURNING delivery.*, taken.watched, taken.probe
+    WHERE delivery.ctid = taken.at
+    RETURNING delivery.workspace_id, delivery.livemode, delivery.id, delivery.claim, delivery.event_id,
+              delivery.endpoint_id, delivery.attempt_count, delivery.failures, delivery.order_key, delivery.xid,
+              taken.watched, taken.probe
 ), logged AS (
     INSERT INTO attempts (workspace_id, livemode, id, delivery_id, endpoint_id, number)
     SELECT workspace_id, livemode, claim, id, endpoint_id, attempt_count FROM claimed
@@ -106,57 +115,69 @@ taken AS (
     FROM claimed
     WHERE claimed.probe AND health.workspace_id = claimed.workspace_id AND health.livemode = claimed.livemode
       AND health.endpoint_id = claimed.endpoint_id
+), first AS (
+    SELECT claimed.*,
+           CASE WHEN row_number() OVER (PARTITION BY endpoint_id) = 1 THEN endpoint_id END AS first_of_endpoint,
+           CASE WHEN row_number() OVER (PARTITION BY event_id) = 1 THEN event_id END AS first_of_event
+    FROM claimed
 )
 SELECT looked_at.seen, work.*
 FROM (SELECT count(*) AS seen FROM candidate) AS looked_at
 LEFT JOIN (
-    SELECT claimed.workspace_id, claimed.livemode, claimed.id AS delivery_id, claimed.claim AS attempt_id,
-           claimed.endpoint_id, claimed.event_id, event.type AS event_type, claimed.attempt_count AS number,
-           claimed.failures, claimed.order_key, claimed.xid, endpoint.url, event.body, event.trace_id,
-           endpoint.payload, endpoint.schedule, endpoint.max_in_flight, endpoint.rate_per_s, endpoint.sealed_headers,
-           ARRAY(
-               SELECT secret.sealed FROM endpoint_secrets AS secret
-               WHERE secret.workspace_id = claimed.workspace_id AND secret.livemode = claimed.livemode
-                 AND secret.endpoint_id = claimed.endpoint_id
-                 AND (secret.expires_at IS NULL OR secret.expires_at > now())
-               ORDER BY secret.id
-           ) AS sealed,
-           claimed.watched, claimed.probe
-    FROM claimed
-    JOIN events AS event
-      ON event.workspace_id = claimed.workspace_id AND event.livemode = claimed.livemode
-     AND event.id = claimed.event_id
-    JOIN endpoints AS endpoint
-      ON endpoint.workspace_id = claimed.workspace_id AND endpoint.livemode = claimed.livemode
-     AND endpoint.id = claimed.endpoint_id
+    SELECT first.workspace_id, first.livemode, first.id AS delivery_id, first.claim AS attempt_id,
+           first.endpoint_id, first.event_id, first.attempt_count AS number, first.failures,
+           first.order_key, first.watched, first.probe, first.xid,
+           event.type, event.body, event.trace_id,
+           endpoint.url, endpoint.payload, endpoint.schedule, endpoint.max_in_flight, endpoint.rate_per_s,
+           endpoint.sealed_headers, endpoint.sealed
+    FROM first
+    LEFT JOIN LATERAL (
+        SELECT event.type, event.body, event.trace_id FROM events AS event
+        WHERE event.workspace_id = first.workspace_id AND event.livemode = first.livemode
+          AND event.id = first.first_of_event
+    ) AS event ON true
+    LEFT JOIN LATERAL (
+        SELECT endpoint.*, ARRAY(
+            SELECT secret.sealed FROM endpoint_secrets AS secret
+            WHERE secret.workspace_id = endpoint.workspace_id AND secret.livemode = endpoint.livemode
+              AND secret.endpoint_id = endpoint.id AND (secret.expires_at IS NULL OR secret.expires_at > now())
+            ORDER BY secret.created_at, secret.id
+        ) AS sealed
+        FROM endpoints AS endpoint
+        WHERE endpoint.workspace_id = first.workspace_id AND endpoint.livemode = first.livemode
+          AND endpoint.id = first.first_of_endpoint
+    ) AS endpoint ON true
 ) AS work ON true
 ORDER BY work.xid, work.delivery_id
 """
 
-# From candidates, those whose endpoint is not blocked, and of each endpoint as many as it has room for.
+# From candidates, those whose endpoint is not blocked, and of each endpoint as many as it has room for: first the
+# longest waiting of each, then the second of each, and so on. An endpoint is looked at once, however many wait for it.
 _CHOOSE = """
-rooms AS (
-    SELECT * FROM unnest(CAST(:full_ids AS uuid[]), CAST(:full_left AS integer[])) AS room (endpoint_id, left_over)
-), numbered AS (
-    SELECT candidate.*, row_number() OVER (
-        PARTITION BY workspace_id, livemode, endpoint_id ORDER BY due_at, id
-    ) AS place
-    FROM candidate
-), chosen AS (
-    SELECT numbered.workspace_id, numbered.livemode, numbered.id,
+line AS (
+    SELECT workspace_id, livemode, endpoint_id,
+           array_agg(at ORDER BY due_at, id) AS at, array_agg(due_at ORDER BY due_at, id) AS due_at
+    FROM candidate GROUP BY workspace_id, livemode, endpoint_id
+), open_line AS (
+    SELECT line.at, line.due_at,
+           CASE WHEN health.breaker = 'open' THEN 1
+                ELSE coalesce((CAST(:room AS jsonb) ->> endpoint.id::text)::integer, endpoint.max_in_flight)
+           END AS most,
            health.endpoint_id IS NOT NULL AS watched, coalesce(health.breaker = 'open', false) AS probe
-    FROM numbered
+    FROM line
     JOIN endpoints AS endpoint
-      ON endpoint.workspace_id = numbered.workspace_id AND endpoint.livemode = numbered.livemode
-     AND endpoint.id = numbered.endpoint_id
+      ON endpoint.workspace_id = line.workspace_id AND endpoint.livemode = line.livemode
+     AND endpoint.id = line.endpoint_id
     LEFT JOIN endpoint_health AS health
-      ON health.workspace_id = numbered.workspace_id AND health.livemode = numbered.livemode
-     AND health.endpoint_id = numbered.endpoint_id
-    LEFT JOIN rooms ON rooms.endpoint_id = numbered.endpoint_id
-    WHERE (health.blocked_until IS NULL OR health.blocked_until <= now())
-      AND numbered.place <= CASE WHEN health.breaker = 'open' THEN 1
-                                 ELSE coalesce(rooms.left_over, endpoint.max_in_flight) END
-    ORDER BY numbered.place, numbered.due_at
+      ON health.workspace_id = line.workspace_id AND health.livemode = line.livemode
+     AND health.endpoint_id = line.endpoint_id
+    WHERE health.blocked_until IS NULL OR health.blocked_until <= now()
+), chosen AS (
+    SELECT waiting.at, open_line.watched, open_line.probe
+    FROM open_line
+    CROSS JOIN LATERAL unnest(open_line.at[: open_line.most], open_line.due_at[: open_line.most])
+        WITH ORDINALITY AS waiting (at, due_at, place)
+    ORDER BY waiting.place, waiting.due_at
     LIMIT :most
 )
 """
@@ -169,7 +190,7 @@ def _prepared(*parts: str) -> Prepared:
 _DUE = _prepared(
     """
 WITH candidate AS (
-    SELECT workspace_id, livemode, id, endpoint_id, due_at
+    SELECT ctid AS at, workspace_id, livemode, id, endpoint_id, due_at
     FROM deliveries
     WHERE status = 'pending' AND order_key IS NULL AND due_at <= now()
       AND (leased_until IS NULL OR leased_until <= now())
@@ -211,7 +232,8 @@ _LANES = _prepared(
     """
 candidate AS (
     SELECT due.* FROM lane CROSS JOIN LATERAL (
-        SELECT delivery.workspace_id, delivery.livemode, delivery.id, delivery.endpoint_id, delivery.due_at
+        SELECT delivery.ctid AS at, delivery.workspace_id, delivery.livemode, delivery.id, delivery.endpoint_id,
+               delivery.due_at
         FROM deliveries AS delivery
         WHERE delivery.status = 'pending' AND delivery.order_key IS NULL AND delivery.due_at <= now()
           AND delivery.workspace_id = lane.workspace_id AND delivery.livemode = lane.livemode
@@ -259,8 +281,8 @@ candidate AS (
         PARTITION BY waiting.endpoint_id, waiting.order_key ORDER BY waiting.xid, waiting.id
     ) AS next_in_order, row_number() OVER (PARTITION BY waiting.endpoint_id ORDER BY waiting.xid, waiting.id) AS place
     FROM lane CROSS JOIN LATERAL (
-        SELECT delivery.workspace_id, delivery.livemode, delivery.id, delivery.endpoint_id, delivery.order_key,
-               delivery.xid,
+        SELECT delivery.ctid AS at, delivery.workspace_id, delivery.livemode, delivery.id, delivery.endpoint_id,
+               delivery.order_key, delivery.xid,
                delivery.due_at <= now() AND (delivery.leased_until IS NULL OR delivery.leased_until <= now()) AS ready
         FROM deliveries AS delivery
         WHERE delivery.status = 'pending' AND delivery.order_key IS NOT NULL
@@ -271,7 +293,7 @@ candidate AS (
         ORDER BY delivery.xid, delivery.id LIMIT :each
     ) AS waiting
 ), chosen AS (
-    SELECT candidate.workspace_id, candidate.livemode, candidate.id,
+    SELECT candidate.at,
            health.endpoint_id IS NOT NULL AS watched, coalesce(health.breaker = 'open', false) AS probe
     FROM candidate
     LEFT JOIN endpoint_health AS health USING (workspace_id, livemode, endpoint_id)
@@ -284,7 +306,7 @@ candidate AS (
 async def claim_due(tx: Transaction, most: int, lease_s: float, room: Room) -> tuple[list[Claimed], bool]:
     """Up to `most` of the deliveries that have waited longest. Says also whether more were due than were looked at."""
     seen = most * WINDOW_FACTOR
-    rows = await tx.all(_DUE, seen=seen, most=most, lease_s=lease_s, full_ids=room.endpoint_ids, full_left=room.left)
+    rows = await tx.all(_DUE, seen=seen, most=most, lease_s=lease_s, room=json.dumps(room))
     return _claimed(rows), rows[0]["seen"] == seen
 
 
@@ -303,8 +325,7 @@ async def claim_from(tx: Transaction, lanes: Sequence[Lane], most: int, lease_s:
         each=each,
         most=most,
         lease_s=lease_s,
-        full_ids=room.endpoint_ids,
-        full_left=room.left,
+        room=json.dumps(room),
     )
     return _claimed(rows)
 
@@ -326,8 +347,18 @@ def _arrays(lanes: Sequence[Lane]) -> dict[str, list[object]]:
     }
 
 
-def _claimed(rows: Sequence[Mapping[str, Any]]) -> list[Claimed]:
-    return [Claimed(*(row[name] for name in _FIELDS)) for row in rows if row["delivery_id"] is not None]
+def _claimed(rows: Sequence[asyncpg.Record]) -> list[Claimed]:
+    if rows and rows[0]["delivery_id"] is None:
+        return []
+    messages = {row["event_id"]: Message(*row[_MESSAGE]) for row in rows if row["body"] is not None}
+    receivers = {row["endpoint_id"]: Receiver(*row[_RECEIVER]) for row in rows if row["url"] is not None}
+    return [
+        Claimed._make([*row[_DELIVERY], receivers[row["endpoint_id"]], messages[row["event_id"]]])
+        for row in rows
+        # Both are there, unless they were deleted a moment ago: then there is nothing to send.
+        if row["event_id"] in messages and row["endpoint_id"] in receivers
+    ]
 
 
-_FIELDS = tuple(field.name for field in fields(Claimed))
+# Where they stand in a row: the first column is how many were looked at, and `xid` is only for the order.
+_DELIVERY, _MESSAGE, _RECEIVER = slice(1, 12), slice(13, 16), slice(16, 23)

@@ -9,9 +9,8 @@ Claiming is in `claims`. A result counts only while the claim is still the one t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 
@@ -20,8 +19,7 @@ from api.webhooks.claims import Claimed, Lane
 from api.webhooks.health import Health
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(NamedTuple):
     """How an attempt ended. `status` is the delivery's next; `delay_s` is when it is due again, if it stays pending."""
 
     delivery: Claimed
@@ -52,7 +50,7 @@ WITH result AS (
         latency_ms = result.latency_ms, response_headers = result.headers::jsonb, response_body = result.body
     FROM result
     WHERE attempt.workspace_id = result.workspace_id AND attempt.livemode = result.livemode
-      AND attempt.id = result.attempt_id
+      AND attempt.delivery_id = result.delivery_id AND attempt.id = result.attempt_id
 )
 UPDATE deliveries AS delivery
 SET -- An endpoint that was disabled while the request was under way keeps what it did not get.
@@ -82,7 +80,7 @@ WITH unsent AS (
 ), forgotten AS (
     DELETE FROM attempts AS attempt USING unsent
     WHERE attempt.workspace_id = unsent.workspace_id AND attempt.livemode = unsent.livemode
-      AND attempt.id = unsent.attempt_id
+      AND attempt.delivery_id = unsent.delivery_id AND attempt.id = unsent.attempt_id
 )
 UPDATE deliveries AS delivery
 SET claim = NULL, leased_until = NULL, attempt_count = attempt_count - 1
