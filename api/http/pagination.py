@@ -31,6 +31,7 @@ from api.stores import Prepared, Scope, Transaction
 Condition = Callable[[BindParameter[Any]], ColumnElement[bool]]
 _Written = tuple[tuple[str, tuple[str, ...]], ...]
 MAC_BYTES = 16
+MOST_WRITTEN_OUT = 3
 
 
 class InvalidCursor(Invalid):
@@ -74,8 +75,9 @@ class Listing:
     its own condition. `sorts` are columns without nulls; `-` in front means descending. Ids ascend with time, so the
     default, newest first, reads the primary key backwards.
 
-    `written_out` are filters on a closed enumeration whose values stand in the statement itself: only then does
-    Postgres use a partial index for the rare ones, and know that they are rare.
+    `written_out` are filters on text whose values stand in the statement itself where `is_known` says that they are of
+    a closed set, and are few: only then does Postgres use a partial index for the rare ones, and know that they are
+    rare.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class Listing:
         representation: Representation,
         *,
         filters: tuple[str, ...] = (),
-        written_out: tuple[str, ...] = (),
+        written_out: Mapping[str, Callable[[str], bool]] | None = None,
         conditions: Mapping[str, Condition] | None = None,
         sorts: tuple[str, ...] = (),
         default_sort: str = "-id",
@@ -94,7 +96,7 @@ class Listing:
         self._shape = representation
         self._table = representation.table
         self._filters = {name: self._by_rule(name) for name in filters} | dict(conditions or {})
-        self._written_out = written_out
+        self._written_out = dict(written_out or {})
         self.sorts = sorts
         self._sources = sources
         self._expand = dict(expand or {})
@@ -136,7 +138,11 @@ class Listing:
         expand: tuple[str, ...] = (),
     ) -> Prepared:
         """The one that reads a page of what is wanted, made once for each kind of question."""
-        written = tuple((name, tuple(sorted(set(wanted[name])))) for name in self._written_out if name in wanted)
+        written = tuple(
+            (name, tuple(sorted(set(wanted[name]))))
+            for name, is_known in self._written_out.items()
+            if name in wanted and len(wanted[name]) <= MOST_WRITTEN_OUT and all(map(is_known, wanted[name]))
+        )
         shape = (tuple(sorted(wanted)), written, sort or (self._default_sort,), after, expand)
         if shape not in self._statements:
             self._statements[shape] = Prepared(self._select(*shape))
@@ -193,8 +199,8 @@ class Listing:
 
 
 def _literal(value: str) -> ColumnElement[str]:
-    """A value of an enumeration as SQL. Raises ValueError for anything but a word, which no enumeration has."""
-    if not value.isidentifier():
+    """A known value as SQL. Raises ValueError for what needs quoting, which no closed set has."""
+    if not value.replace(".", "_").isidentifier():
         raise ValueError(f"{value!r} cannot be written out")
     return literal_column(f"'{value}'")
 

@@ -1,5 +1,7 @@
 """Reading what was sent: events, deliveries and their attempts."""
 
+from typing import get_args
+
 from sqlalchemy import ColumnElement, bindparam, case, func, literal_column, null, or_, select
 from sqlalchemy.dialects.postgresql import JSON, aggregate_order_by
 
@@ -7,8 +9,9 @@ from api.accounts.tenancy import owned
 from api.http.pagination import Listing
 from api.http.representation import Columns, Representation, shown
 from api.stores import Prepared
+from api.webhooks.catalogue import find
 from api.webhooks.models import Attempt, Delivery, Event
-from api.webhooks.schemas import AttemptShown, DeliveryShown, DeliveryWithAttempts, EventShown
+from api.webhooks.schemas import AttemptShown, DeliveryShown, DeliveryStatus, DeliveryWithAttempts, EventShown
 
 MOST_ATTEMPTS = 100
 
@@ -72,5 +75,9 @@ DELIVERY_WITH_ATTEMPTS = Prepared(
     ).where(owned(Delivery), Delivery.id == bindparam("id"))
 )
 EVENT_BY_ID = Prepared(select(EVENT.text()).where(owned(Event), Event.id == bindparam("id")))
-EVENTS = Listing(EVENT, filters=("type",))
-DELIVERIES = Listing(DELIVERY, filters=("endpoint_id", "event_id", "status"), written_out=("status",))
+EVENTS = Listing(EVENT, filters=("type",), written_out={"type": lambda name: find(name) is not None})
+DELIVERIES = Listing(
+    DELIVERY,
+    filters=("endpoint_id", "event_id", "status"),
+    written_out={"status": get_args(DeliveryStatus).__contains__},
+)

@@ -118,7 +118,10 @@ class Event(Tenant, Base):
     """
 
     __tablename__ = "events"
-    __table_args__ = (Index("ix_events_feed", "workspace_id", "livemode", "xid", "id"),)
+    __table_args__ = (
+        Index("ix_events_feed", "workspace_id", "livemode", "xid", "id"),
+        Index("ix_events_type", "workspace_id", "livemode", "type", "id"),
+    )
 
     id: Mapped[UUID] = identity("evt")
     type: Mapped[str]
