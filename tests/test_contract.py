@@ -98,6 +98,11 @@ async def test_an_answer_has_exactly_the_fields_of_its_model(
         pytest.skip(f"needs a sample of its own in tests/support/things.py: {answer.json()['detail'][:100]}")
     assert answer.is_success, answer.text
     assert str(answer.status_code) in operation.spec["responses"], answer.status_code
+    documented = operation.spec["responses"][str(answer.status_code)].get("headers", {})
+    assert ("ETag" in documented) == ("ETag" in answer.headers)
+    if "304" in operation.spec["responses"]:
+        again = await client.get(path, headers=headers | {"If-None-Match": answer.headers["ETag"]})
+        assert again.status_code == 304
     schema = response_schema(operation, answer.status_code)
     if schema is None or not answer.headers.get("content-type", "").startswith("application/json"):
         return

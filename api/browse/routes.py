@@ -12,6 +12,7 @@ from api.browse.features import browse, view
 from api.browse.schemas import (
     ExportQuery,
     FeatureExpanded,
+    FeatureExport,
     FeatureSearch,
     FeatureView,
     MatchesShown,
@@ -20,6 +21,19 @@ from api.browse.schemas import (
 from api.features.schemas import FeatureId
 from api.http.reply import Reply
 from api.http.route import OpenStores, Tx, operation
+
+_TEXT = {"type": "string", "maxLength": 2**31 - 1}
+_AS_FILE = {
+    "200": {
+        "content": {
+            "text/csv": {"schema": _TEXT, "example": "id,title,status,score\r\nfeat_01h…,Bulk export,idea,12000\r\n"},
+            "text/markdown": {
+                "schema": _TEXT,
+                "example": "| id | title |\n| --- | --- |\n| feat_01h… | Bulk export |\n",
+            },
+        }
+    }
+}
 
 router = APIRouter(route_class=WorkspaceRoute, tags=["features"])
 
@@ -30,7 +44,10 @@ async def list_features(tx: Tx, request: Request, query: Annotated[FeatureSearch
     return await browse(tx, request, query)
 
 
-@router.get("/features/export", **operation("export_features", scope="features:read"))
+@router.get(
+    "/features/export",
+    **operation("export_features", scope="features:read", returns=FeatureExport, responses=_AS_FILE),
+)
 async def export_features(
     stores: OpenStores, caller: CallerOf, query: Annotated[ExportQuery, Query()]
 ) -> StreamingResponse:

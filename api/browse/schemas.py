@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from api.features.schemas import FeatureQuery, FeatureShown
 from api.http.pagination import PageQuery
-from api.http.schema import Body, CommaSeparated, Shown, Time
+from api.http.schema import Body, CommaSeparated, Number, Shown, Time
 from api.prds.schemas import PrdShown
 from api.scores.schemas import ScoreShown
 from api.search.query import SearchText
@@ -56,6 +56,23 @@ class ExportQuery(Body):
 
     format: Literal["csv", "markdown", "json"] = "csv"
     framework: Literal["rice"] = Field("rice", description="Whose latest scores stand beside the features.")
+
+
+class ExportedFeature(FeatureShown):
+    """A feature with what its latest score was computed from."""
+
+    reach: Number | None
+    impact: Number | None
+    confidence: Number | None
+    effort: Number | None
+    score: Number | None = Field(description="The value of the latest score; null before the first.")
+
+
+class FeatureExport(Shown):
+    """Every feature, oldest first."""
+
+    object: Literal["export"]
+    features: list[ExportedFeature] = Field(max_length=2**31 - 1)
 
 
 class SearchQuery(PageQuery):

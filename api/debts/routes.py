@@ -16,7 +16,12 @@ from api.http.reply import Reply, created, no_content, one
 from api.http.route import Tx, operation
 
 _DEBTS = Listing(DEBT.shape, filters=("status", "verdict"))
-_AS_MARKDOWN = {"200": {"content": {"text/markdown": {"schema": {"type": "string"}}}}}
+_AS_MARKDOWN = {
+    "200": {
+        "headers": {"ETag": {"$ref": "#/components/headers/ETag"}},
+        "content": {"text/markdown": {"schema": {"type": "string"}}},
+    }
+}
 
 router = APIRouter(route_class=WorkspaceRoute, tags=["debts"])
 

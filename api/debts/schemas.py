@@ -13,6 +13,7 @@ from api.http.pagination import PageQuery
 from api.http.schema import (
     Body,
     CommaSeparated,
+    Day,
     Line,
     Moment,
     Name,
@@ -70,8 +71,8 @@ class CapacityReservation(Body):
     team: Name = Field(examples=["Platform"])
     people: Number = Field(gt=0, le=10_000, examples=[3])
     share: Share = Field(examples=[0.3])
-    from_: dates.date = Field(alias="from", examples=["2026-12-01"])
-    to: dates.date = Field(description="The last day.", examples=["2027-01-31"])
+    from_: Day = Field(alias="from", examples=["2026-12-01"])
+    to: Day = Field(description="The last day.", examples=["2027-01-31"])
 
     @model_validator(mode="after")
     def _runs_forward(self) -> Self:

@@ -257,6 +257,8 @@ class Reference:
                 return " or ".join(self._kind(option) for option in schema[key])
         kind = schema.get("type", "any")
         kinds = kind if isinstance(kind, list) else [kind]
+        if len(kinds) > 5:
+            return "any JSON value"
         return " or ".join(self._simple_kind(one, schema) for one in kinds)
 
     def _simple_kind(self, kind: str, schema: Schema) -> str:

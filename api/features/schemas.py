@@ -74,11 +74,15 @@ class Refused:
         )
 
 
+class BatchItem(FeatureCreate):
+    """A feature to make, or to update where `source` and `external_id` name one that is there."""
+
+
 class FeatureBatch(Body):
-    """Features to make, or to update where `source` and `external_id` name one that is there."""
+    """Features to make or to update, up to a thousand."""
 
     atomic: bool = Field(True, description="All or nothing. Otherwise each item succeeds or fails by itself (207).")
-    items: list[FeatureCreate] = Field(min_length=1, max_length=1000)
+    items: list[BatchItem] = Field(min_length=1, max_length=1000)
 
     @field_validator("items", mode="wrap")
     @classmethod
@@ -89,9 +93,9 @@ class FeatureBatch(Body):
         return [_item(value) for value in items]
 
 
-def _item(value: Any) -> FeatureCreate | Refused:
+def _item(value: Any) -> BatchItem | Refused:
     try:
-        return FeatureCreate.model_validate(value)
+        return BatchItem.model_validate(value)
     except ValidationError as error:
         return Refused(error)
 

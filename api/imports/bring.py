@@ -147,10 +147,10 @@ def _content(given: ImportCreate) -> bytes | str:
 
 def _options(given: ImportCreate) -> Options:
     mapping = given.mapping
-    words = {name: {word.strip().lower(): value for word, value in one.items()} for name, one in mapping.words.items()}
+    words = {name: {word.strip().lower(): value for word, value in one.items()} for name, one in mapping.words}
     return Options(
         columns={header.strip().lower(): column for header, column in mapping.columns.items()},
-        words={str(name): one for name, one in words.items()},
+        words=words,
         statuses={name.strip().lower(): status for name, status in mapping.status.items()},
         title=given.title,
         source=given.source,

@@ -28,6 +28,18 @@ Header = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
+Words = Annotated[dict[Word, Number], Field(max_length=100)]
+
+
+class WordMapping(Body):
+    """What a word stands for on your scale: scales differ, so that none is assumed."""
+
+    reach: Words = Field(default_factory=dict)
+    impact: Words = Field(default_factory=dict, examples=[{"high": 2, "medium": 1, "low": 0.5}])
+    confidence: Words = Field(default_factory=dict)
+    effort: Words = Field(default_factory=dict)
+
+
 class Mapping(Body):
     """What the document's own words mean. Upper and lower case are alike."""
 
@@ -47,12 +59,7 @@ class Mapping(Body):
             "external_id",
         ],
     ] = Field(default_factory=dict, max_length=200, examples=[{"What": "title"}])
-    words: dict[Literal["reach", "impact", "confidence", "effort"], dict[Word, Number]] = Field(
-        default_factory=dict,
-        max_length=4,
-        description="What a word stands for on your scale: scales differ, so that none is assumed.",
-        examples=[{"impact": {"high": 2, "medium": 1, "low": 0.5}}],
-    )
+    words: WordMapping = Field(default_factory=WordMapping)
     status: dict[Word, Literal["idea", "candidate", "planned", "in_progress", "shipped", "dropped"]] = Field(
         default_factory=dict, max_length=100, examples=[{"Selected": "planned"}]
     )

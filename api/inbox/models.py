@@ -17,7 +17,7 @@ class InboxMessage(Tenant, Base):
     __tablename__ = "inbox_messages"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("uuidv7()"), info={"prefix": "msg"})
-    headers: Mapped[list[Any]] = mapped_column(JSONB)
+    headers: Mapped[dict[str, Any]] = mapped_column(JSONB)
     body: Mapped[str]
     verified: Mapped[bool]
     answered: Mapped[int]

@@ -61,7 +61,7 @@ def scope_of(address: str, pepper: bytes) -> Scope | None:
 async def receive(tx: Transaction, sealer: Sealer, headers: dict[str, str], body: bytes, answered: int) -> None:
     """Keep a request, and say whether a secret of this workspace signed it. The oldest beyond 200 are dropped."""
     rows = await tx.all(_SECRETS)
-    kept = [[name, headers[name][:1000]] for name in _SHOWN_HEADERS if name in headers]
+    kept = {name: headers[name][:1000] for name in _SHOWN_HEADERS if name in headers}
     await tx.run(
         _INSERT,
         headers=json.dump(kept),

@@ -89,7 +89,7 @@ async def _body(request: Request) -> bytes:
 def _article(text: str) -> str:
     """Everything in it came from outside: all of it is escaped."""
     message = json.load(text)
-    headers = "".join(f"<tr><th>{escape(name)}<td>{escape(value)}" for name, value in message["headers"])
+    headers = "".join(f"<tr><th>{escape(name)}<td>{escape(value)}" for name, value in message["headers"].items())
     state = "verified" if message["verified"] else "not verified"
     return (
         f'<article class="{state.replace(" ", "-")}"><h2>{escape(message["received_at"])} · signature {state} · '

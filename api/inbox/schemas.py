@@ -17,7 +17,7 @@ class MessageShown(Shown):
     id: MessageId
     object: Literal["inbox_message"]
     livemode: bool
-    headers: list[list[str]]
+    headers: dict[str, str] = Field(description="Those of a webhook, by their names in lower case.", max_length=20)
     body: str = Field(description="As it came, up to 64 KiB.")
     verified: bool
     answered: int = Field(description="The status that the inbox answered.")

@@ -25,20 +25,21 @@ Every request but signup and the catalogue needs `Authorization: Bearer rb_live_
 Errors are `application/problem+json`; each `code` has a page. POSTs take an `Idempotency-Key`. Lists are pages with a
 cursor. Single resources have an `ETag`.
 """
+# In the order in which the document goes through them: what the product is about, then what stands around it.
 _TAGS = {
-    "accounts": "Workspaces and keys.",
+    "decisions": "Options, criteria, ratings, and what was chosen.",
     "features": "What may be built.",
     "scores": "What a feature is worth, computed exactly, with its history.",
     "roadmap": "The ranking, its revisions and its moves.",
-    "decisions": "Options, criteria, ratings, and what was chosen.",
     "prds": "What is to be built and why.",
     "debts": "Technical debt: what it costs, and when it pays to be repaired.",
     "spikes": "Questions with a timebox, and their answers.",
     "syncs": "The weekly meeting: its agenda, its actions.",
     "plans": "Architecture by scale: what holds how many users, and what comes next.",
-    "imports": "Bringing in what other tools hold.",
     "webhooks": "Endpoints, events and deliveries.",
+    "imports": "Bringing in what other tools hold.",
     "operations": "Long work, and how far it is.",
+    "accounts": "Workspaces and keys.",
 }
 _building = threading.Lock()
 
@@ -92,7 +93,7 @@ def build(app: FastAPI) -> dict[str, Any]:
     document["servers"] = [
         {"url": "/v1", "description": "This server: production and local alike", "x-internal": False}
     ]
-    document["paths"] = {path.removeprefix("/v1"): item for path, item in document["paths"].items()}
+    document["paths"] = _in_order(document["paths"])
     webhooks.add(document)
     schemas.rename(document)
     protocol.add(document)
@@ -101,3 +102,14 @@ def build(app: FastAPI) -> dict[str, Any]:
     schemas.drop_unused(document)
     examples.add(document)
     return document
+
+
+def _in_order(paths: dict[str, Any]) -> dict[str, Any]:
+    """The paths without their version, in the order of the tags."""
+    ranks = list(_TAGS)
+
+    def rank(path: str) -> int:
+        first = next(iter(paths[path].values()))
+        return ranks.index(first["tags"][0])
+
+    return {path.removeprefix("/v1"): paths[path] for path in sorted(paths, key=rank)}

@@ -27,6 +27,7 @@ _GUESSES = (
     "1",
     "AbC",
     "FR-001",
+    "https://example.com/",
     "a",
     "0" * 64,
 )

@@ -28,8 +28,10 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 def tidy(document: dict[str, Any]) -> None:
     """Every operation in its final form."""
+    schemas = document["components"]["schemas"]
     for path, method, operation in operations(document):
         _parameters(operation)
+        _etags(operation, schemas)
         _responses(path, method, operation)
         _scope(operation)
         if method == "patch" and "requestBody" in operation:
@@ -62,6 +64,15 @@ def _parameters(operation: dict[str, Any]) -> None:
     operation.get("parameters", []).sort(key=lambda one: not one["required"])
 
 
+def _etags(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """What has a version answers with it as its ETag."""
+    for status, response in operation["responses"].items():
+        shown = response.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref", "")
+        version = schemas.get(shown.rpartition("/")[2], {}).get("properties", {}).get("version", {})
+        if status[0] == "2" and "ETag" in version.get("description", ""):
+            response.setdefault("headers", {})["ETag"] = {"$ref": "#/components/headers/ETag"}
+
+
 def _responses(path: str, method: str, operation: dict[str, Any]) -> None:
     """Shared problems and headers instead of FastAPI's 422, and the idempotency key of every POST with a caller."""
     responses = operation["responses"]
@@ -84,8 +95,11 @@ def _responses(path: str, method: str, operation: dict[str, Any]) -> None:
         statuses |= {"408", "409", "413", "415"}
     if "If-Match" in names:
         statuses |= {"409", "412"}
-    if method == "get" and "200" in responses and path.endswith("}") and "ETag" in _shown_headers(operation):
-        responses["304"] = {"description": "The caller has this version already.", "headers": headers_of("304")}
+    if method == "get" and "ETag" in responses.get("200", {}).get("headers", {}) and not _always_new(operation):
+        responses["304"] = {
+            "description": "The caller has this version already.",
+            "headers": headers_of("304") | {"ETag": {"$ref": "#/components/headers/ETag"}},
+        }
     if method == "post" and needed(operation) is not None:
         statuses |= {"409", "422"}
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
@@ -94,14 +108,14 @@ def _responses(path: str, method: str, operation: dict[str, Any]) -> None:
     operation["responses"] = dict(sorted(responses.items()))
 
 
+def _always_new(operation: dict[str, Any]) -> bool:
+    """Whether the answer differs from look to look, so that nobody has it already."""
+    return str(operation["operationId"]) == "get_blocker"  # its age
+
+
 def _names_things(operation: dict[str, Any]) -> bool:
     """Whether the body or a parameter holds the id of something that may not be there."""
     return operation["operationId"] in _MAY_MISS
-
-
-def _shown_headers(operation: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = operation["responses"]["200"].get("headers", {})
-    return found
 
 
 def needed(operation: dict[str, Any]) -> str | None:

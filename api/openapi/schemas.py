@@ -5,6 +5,7 @@ body is a megabyte, text has no U+0000, integers are exact in JavaScript), all o
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,12 +13,12 @@ from api.openapi.glossary import describe
 
 Schema = dict[str, Any]
 NULL = {"type": "null"}
-JSON_VALUE = "JsonValue"
 REFERENCE = "#/components/schemas/"
 # Text holds no U+0000: bodies and parameters with one are refused, and Postgres keeps none.
 ANY_TEXT = r"^[^\u0000]*$"
 LONGEST_TEXT = 4_194_304
 LONGEST_TIME = 40
+SHORTEST_TIME = len("2026-11-23T09:30:00Z")
 MOST_ITEMS = 100_000
 SAFE_INTEGER = 2**53 - 1
 _BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
@@ -55,12 +56,12 @@ def _readable(name: str) -> str:
 def settle(document: dict[str, Any]) -> None:
     """Every schema in its final form, with objects inside objects as components of their own."""
     components = document["components"]["schemas"]
-    components[JSON_VALUE] = _json_value()
     for schema in list(nodes(document)):
         _settle_one(schema)
     for name, schema in components.items():
         schema.setdefault("description", describe(_snake(name)))
     _hoist(document)
+    _settle_nullable(document)
     for schema in nodes(document):
         if isinstance(schema.get("properties"), dict) and not _is_example(schema):
             for name, property_ in schema["properties"].items():
@@ -77,21 +78,21 @@ def _settle_one(schema: Schema) -> None:
     for word, keyword in _BOUNDS.items():
         if word in schema:
             schema[keyword] = _number(schema.pop(word))
-    for word in ("decimal_places", "max_digits", "propertyNames", "contentMediaType"):
+    for word in ("decimal_places", "max_digits", "contentMediaType"):
         schema.pop(word, None)
+    _one_kind_of_name(schema)
+    _merge_choice(schema)
     for keyword in ("items", "additionalProperties"):
         if schema.get(keyword) is True or schema.get(keyword) == {}:
-            schema[keyword] = {"$ref": REFERENCE + JSON_VALUE}
+            schema[keyword] = any_json()
     types = _types(schema)
     if types != _ALL:
         _bound(schema, types)
 
 
 def _bound(schema: Schema, types: list[str]) -> None:
-    if "patternProperties" in schema:
-        schema["additionalProperties"] = False  # a name of another form is refused
-    elif types == ["object"] and "properties" not in schema and "additionalProperties" not in schema:
-        schema["additionalProperties"] = {"$ref": REFERENCE + JSON_VALUE}
+    if types == ["object"] and "properties" not in schema and "additionalProperties" not in schema:
+        schema["additionalProperties"] = any_json()
     if "string" in types and "enum" not in schema:
         _bound_text(schema)
     if "integer" in types:
@@ -103,7 +104,67 @@ def _bound(schema: Schema, types: list[str]) -> None:
     if "array" in types:
         schema.setdefault("minItems", 0)
         schema.setdefault("maxItems", MOST_ITEMS)
-        schema.setdefault("items", {"$ref": REFERENCE + JSON_VALUE})
+        schema.setdefault("items", any_json())
+
+
+def _one_kind_of_name(schema: Schema) -> None:
+    """A map whose names are of one form, with `propertyNames`: generators take the values' type from nowhere else."""
+    patterns = schema.get("patternProperties")
+    if patterns is not None and len(patterns) == 1 and "additionalProperties" not in schema:
+        del schema["patternProperties"]
+        ((pattern, values),) = patterns.items()
+        schema |= {"propertyNames": {"pattern": pattern}, "additionalProperties": values}
+
+
+def _merge_choice(schema: Schema) -> None:
+    """A choice of plain types as one schema of several types: what bounds one of them says nothing of the others."""
+    options = schema.get("anyOf")
+    if not isinstance(options, list) or "type" in schema:
+        return
+    for option in options:
+        _merge_choice(option)
+    kinds = [option.get("type") for option in options]
+    numbers = [kind for kind in kinds if kind in ("integer", "number")]
+    plain = all(isinstance(kind, str) for kind in kinds) and len(set(kinds)) == len(kinds) and len(numbers) < 2
+    if not plain or any(word in option for option in options for word in ("enum", "const", "format", "properties")):
+        return
+    del schema["anyOf"]
+    for option in options:
+        _settle_one(option)
+        schema |= {keyword: value for keyword, value in option.items() if keyword not in ("type", *schema)}
+    schema["type"] = kinds
+
+
+def _settle_nullable(document: Schema) -> None:
+    """What is only ever used as `X or null` is itself an object or null: no choice is left where it is used."""
+    components = document["components"]["schemas"]
+    choices: dict[str, list[Schema]] = {}
+    uses: Counter[str] = Counter()
+    for node in nodes(document):
+        if (name := _named(node)) is not None:
+            uses[name] += 1
+        options = node.get("oneOf", node.get("anyOf", []))
+        named = [name for option in options if (name := _named(option)) is not None]
+        if NULL in options and len(named) == 1:
+            choices.setdefault(named[0], []).append(node)
+    for name, found in choices.items():
+        if uses[name] == len(found) and components[name].get("type") == "object":
+            components[name]["type"] = ["object", "null"]
+            for node in found:
+                _without_null(node)
+
+
+def _named(node: Schema) -> str | None:
+    reference = node.get("$ref")
+    return reference.removeprefix(REFERENCE) if isinstance(reference, str) and REFERENCE in reference else None
+
+
+def _without_null(node: Schema) -> None:
+    keyword = "oneOf" if "oneOf" in node else "anyOf"
+    node[keyword].remove(NULL)
+    if len(node[keyword]) == 1:
+        node |= node.pop(keyword)[0]
+        node.pop("title", None)
 
 
 def _plain_number(schema: Schema) -> None:
@@ -142,8 +203,11 @@ def _collapse_null(schema: Schema) -> None:
 
 def _bound_text(schema: Schema) -> None:
     if schema.get("format") == "date-time":
+        schema.setdefault("minLength", SHORTEST_TIME)
         schema.setdefault("maxLength", LONGEST_TIME)
         return
+    if schema.get("format") == "date":
+        schema |= {"minLength": 10, "maxLength": 10}
     schema.setdefault("minLength", 0)
     schema.setdefault("maxLength", LONGEST_TEXT)
     if isinstance(schema.get("default"), str) and len(schema["default"]) < schema["minLength"]:
@@ -169,10 +233,10 @@ def _bound_integer(schema: Schema) -> None:
 _ALL = ["array", "boolean", "integer", "null", "number", "object", "string"]
 
 
-def _json_value() -> Schema:
+def any_json() -> Schema:
+    """Any JSON value. Without a name of its own: a component that all resources share would tie them together."""
     kinds = ["string", "number", "boolean", "object", "array"]
     return {
-        "title": JSON_VALUE,
         "type": [*kinds, "null"],
         "description": "Any JSON value.",
         "maxLength": LONGEST_TEXT,
@@ -262,9 +326,11 @@ def nodes(value: Any) -> Iterator[dict[str, Any]]:
         node = pending.pop()
         if isinstance(node, dict):
             yield node
-            pending.extend(
-                child for key, child in node.items() if key not in ("example", "examples", "default", "enum")
-            )
+            for key, child in node.items():
+                if key == "properties" and isinstance(child, dict):
+                    pending.extend(child.values())  # one of them may be called `example`
+                elif key not in ("example", "examples", "default", "enum"):
+                    pending.append(child)
         elif isinstance(node, list):
             pending.extend(node)
 

@@ -63,7 +63,12 @@ _PRDS = Listing(
 _TEXT = {"schema": {"type": "string", "maxLength": 2_000_000}}
 _AS_MARKDOWN: Any = {"responses": {"200": {"content": {"text/markdown": _TEXT}}}}
 _AS_MARKDOWN_OR_JSON: Any = {
-    "responses": {"200": {"content": {"text/markdown": _TEXT, "application/json": {"schema": {"type": "object"}}}}}
+    "responses": {
+        "200": {
+            "headers": {"ETag": {"$ref": "#/components/headers/ETag"}},
+            "content": {"text/markdown": _TEXT, "application/json": {"schema": {"type": "object"}}},
+        }
+    }
 }
 _AS_SARIF: Any = {"responses": {"200": {"content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}}}
 
@@ -227,9 +232,11 @@ async def lint_prd(tx: Tx, request: Request, id: PrdId, wanted: LintOptions | No
 
 
 @router.get("/prds/{id}/export", **operation("export_prd", scope="prds:read", **_AS_MARKDOWN_OR_JSON))
-async def export_prd(tx: Tx, id: PrdId, query: Annotated[PrdExportQuery, Query()]) -> Response:
+async def export_prd(tx: Tx, request: Request, id: PrdId, query: Annotated[PrdExportQuery, Query()]) -> Response:
     """The PRD as a document for people or agents. `Omitted-Sections` names what the format cannot hold."""
     row = await document(tx, id)
+    if (unchanged := not_modified(request, row["version"])) is not None:
+        return unchanged
     text, media_type, lost = exported(row, id, query.format)
     headers = {"ETag": f'"{row["version"]}"'} | ({"Omitted-Sections": ", ".join(lost)} if lost else {})
     return Response(text, 200, headers, media_type)

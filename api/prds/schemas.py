@@ -13,7 +13,9 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     StringConstraints,
+    WithJsonSchema,
     field_serializer,
     model_validator,
 )
@@ -21,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from api.db import WireId
 from api.features.schemas import FeatureId
+from api.http import schema
 from api.http.pagination import PageQuery
 from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Patch, Prose, Shown, Time, Title, Version
 from api.prds.measure import downtime, target
@@ -41,18 +44,15 @@ QuestionCode = Annotated[str, StringConstraints(pattern=r"^Q-\d{3,6}$", max_leng
 Percentile = Annotated[str, StringConstraints(pattern=r"^p\d{2}(\.\d{1,3})?$", max_length=7)]
 SourceUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=2_000)]
 Amount = Annotated[Number, Field(ge=-(10**15), le=10**15)]
-Day = Annotated[date, Field(description="An ISO day.")]
+# Days are kept as text, as everything in a section is JSON.
+Day = Annotated[
+    schema.Day,
+    PlainSerializer(date.isoformat),
+    WithJsonSchema({"type": "string", "format": "date", "description": "An ISO day."}),
+]
 
 
-class _Item(Body):
-    """An item of a section. Days are kept as text, as everything in a section is JSON."""
-
-    @field_serializer("*", check_fields=False)
-    def _plain(self, value: Any) -> Any:
-        return value.isoformat() if isinstance(value, date) else value
-
-
-class PrdEvidence(_Item):
+class PrdEvidence(Body):
     """A claim, and where its number is from."""
 
     claim: Line = Field(examples=["40 % of users say that working together is painful"])
@@ -63,7 +63,7 @@ class PrdEvidence(_Item):
     date: Day | None = None
 
 
-class PrdProblem(_Item):
+class PrdProblem(Body):
     """Whose problem it is, how they get by today, and what proves it."""
 
     statement: Prose = Field(examples=["People lose edits when two of them work on one document."])
@@ -71,7 +71,7 @@ class PrdProblem(_Item):
     evidence: list[PrdEvidence] = Field(default_factory=list, max_length=50)
 
 
-class AcceptanceCriterion(_Item):
+class AcceptanceCriterion(Body):
     """Something that can be checked. Text like `Given …, when …, then …` fills the three parts."""
 
     text: Line = Field(examples=["An edit is shown to the others in <200ms p95"])
@@ -90,7 +90,7 @@ def _scenario(value: Any) -> Any:
     return value
 
 
-class UserStory(_Item):
+class UserStory(Body):
     """Who can do what, and why. Give `text`, or `as_a` and `i_can`."""
 
     text: Line = Field("", examples=["As a user, I see the cursors of everyone who edits the document."])
@@ -117,7 +117,7 @@ class UserStory(_Item):
         return self
 
 
-class Requirement(_Item):
+class Requirement(Body):
     """What it must do (FR), or how well (NFR). The server gives each its id, and never gives it again.
 
     `metric`, `op`, `value`, `unit` and `percentile` are read from the text where none of them is given. Of an
@@ -157,13 +157,13 @@ class Requirement(_Item):
 TARGET = ("metric", "percentile", "op", "value", "unit")
 
 
-class StackItem(_Item):
+class StackItem(Body):
     layer: Name = Field(examples=["Database"])
     technology: Name = Field(examples=["PostgreSQL"])
     role: Line | None = Field(None, examples=["document storage"])
 
 
-class Reason(_Item):
+class Reason(Body):
     """Why this way: what was chosen, because of what, and what it was chosen over."""
 
     choice: Name | None = Field(None, examples=["CRDTs"])
@@ -171,7 +171,7 @@ class Reason(_Item):
     instead_of: Name | None = Field(None, examples=["Operational transforms"])
 
 
-class Risk(_Item):
+class Risk(Body):
     """What can go wrong. Its exposure is probability times impact, in the unit of the impact."""
 
     description: Line
@@ -190,7 +190,7 @@ class Risk(_Item):
         return self
 
 
-class PrdOption(_Item):
+class PrdOption(Body):
     name: Name = Field(examples=["Firebase"])
     pros: Line | None = None
     cons: Line | None = None
@@ -198,7 +198,7 @@ class PrdOption(_Item):
     verdict: Literal["chosen", "rejected", "fallback"] | None = None
 
 
-class BuildVsBuy(_Item):
+class BuildVsBuy(Body):
     """The options as a table, or the decision that holds them."""
 
     decision_id: DecisionId | None = None
@@ -211,7 +211,7 @@ class BuildVsBuy(_Item):
         return None if value is None else WireId("dec")._show(value)
 
 
-class SuccessMetric(_Item):
+class SuccessMetric(Body):
     """How one will know. `observations` are told apart (POST …/observations), so that they change no approval."""
 
     id: MetricCode | None = Field(None, description="Of a new one, leave it out.", examples=["SC-001"])
@@ -237,13 +237,13 @@ class SuccessMetric(_Item):
         return self
 
 
-class ReleasePhase(_Item):
+class ReleasePhase(Body):
     name: Name = Field(examples=["Phase 1"])
     scope: list[Line] = Field(default_factory=list, max_length=50)
     weeks: Number | None = Field(None, gt=0, le=520)
 
 
-class OpenQuestion(_Item):
+class OpenQuestion(Body):
     """A blocking question without an answer blocks the approval."""
 
     id: QuestionCode | None = Field(None, description="Of a new one, leave it out.", examples=["Q-001"])

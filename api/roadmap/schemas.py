@@ -11,7 +11,7 @@ from api.db import WireId
 from api.features.schemas import Bucket, FeatureId, Status
 from api.formulas.allocation import RULE_70_20_10
 from api.http.pagination import PageQuery
-from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Shown, Time, Title
+from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Shown, Time, Title, Version
 from api.scores.schemas import Framework, Key
 
 RevisionId = Annotated[UUID, WireId("rev")]
@@ -120,6 +120,14 @@ class RankingPageShown(Shown):
     next_cursor: str | None = Field(max_length=1000)
 
 
+class RankChange(Shown):
+    """A feature that moved from one revision to another. Null is not ranked."""
+
+    feature_id: FeatureId
+    from_: int | None = Field(alias="from")
+    to: int | None
+
+
 class DiffShown(Shown):
     """What changed from one revision to another."""
 
@@ -127,7 +135,7 @@ class DiffShown(Shown):
     livemode: bool
     from_: RevisionId = Field(alias="from")
     to: RevisionId
-    moves: list[dict[str, Any]] = Field(max_length=MOST_SHOWN)
+    moves: list[RankChange] = Field(max_length=MOST_SHOWN)
     moves_total: int
     churn: ChurnShown
 
@@ -243,6 +251,14 @@ class PolicyWrite(Body):
     freeze: Freeze | None = None
 
 
+class FreezeShown(Shown):
+    """From when until when no feature moves without a reason."""
+
+    from_: Moment = Field(alias="from")
+    until: Moment
+    note: str | None
+
+
 class PolicyShown(Shown):
     object: Literal["roadmap_policy"]
     livemode: bool
@@ -251,9 +267,9 @@ class PolicyShown(Shown):
     unit: Literal["person_months"]
     capacity_months: float | None
     churn_limit: float | None
-    freeze: dict[str, Any] | None
+    freeze: FreezeShown | None
     frozen: bool
-    version: int = Field(ge=0, description="0 while the defaults serve.")
+    version: int = Field(ge=0, description="0 while the defaults serve; the ETag in quotes.")
     updated_at: Moment | None
 
 
@@ -292,7 +308,7 @@ class ItemShown(Shown):
     horizon: str
     team: str | None
     note: str | None
-    version: int
+    version: Version
     created_at: Moment
     updated_at: Moment
 
@@ -367,7 +383,7 @@ class ScenarioShown(Shown):
     status: Literal["open", "promoted"]
     author: str
     revision_id: RevisionId | None = Field(description="The revision that promoting it made.")
-    version: int
+    version: Version
     created_at: Moment
     updated_at: Moment
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import bindparam, select
 
 from api.accounts.auth import CallerOf, WorkspaceRoute
@@ -11,6 +11,7 @@ from api.db import wire_id
 from api.features.schemas import FeatureId
 from api.formulas.rice import SCALES
 from api.formulas.scoring import FRAMEWORKS, Framework
+from api.http.etags import fresh
 from api.http.pagination import Listing
 from api.http.reply import Reply, computed, created
 from api.http.route import Tx, operation
@@ -33,7 +34,9 @@ from api.scores.score import SCORE, score
 from api.stores import Prepared
 
 _BY_ID = Prepared(select(SCORE.text()).where(owned(Score), Score.id == bindparam("id")))
-_MODEL_BY_ID = Prepared(select(MODEL.text()).where(owned(ScoringModel), ScoringModel.id == bindparam("id")))
+_MODEL_BY_ID = Prepared(
+    select(MODEL.text(), ScoringModel.version).where(owned(ScoringModel), ScoringModel.id == bindparam("id"))
+)
 _SCORES = Listing(
     SCORE,
     filters=(
@@ -94,9 +97,9 @@ async def list_scoring_models(tx: Tx, request: Request, query: Annotated[ModelQu
 
 
 @router.get("/scores/models/{id}", **operation("get_scoring_model", scope="scores:read", returns=ModelShown))
-async def get_scoring_model(tx: Tx, id: ModelId) -> Reply:
+async def get_scoring_model(tx: Tx, request: Request, id: ModelId) -> Response:
     """One version of a model."""
-    return Reply((await one(tx, _MODEL_BY_ID, id, "scoring model", "model"))["json"])
+    return fresh(request, await one(tx, _MODEL_BY_ID, id, "scoring model", "model"))
 
 
 @router.get("/scores/{id}", **operation("get_score", scope="scores:read", returns=ScoreShown))

@@ -1,5 +1,6 @@
 """Scores and the ways to score, on the wire."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -71,6 +72,14 @@ class ScoreCreate(Body):
         return self
 
 
+class EvidenceShown(Shown):
+    """What an input rests on."""
+
+    claim: str
+    url: str | None
+    observed_on: date | None
+
+
 class ScoreShown(Shown):
     id: ScoreId
     object: Literal["score"]
@@ -86,7 +95,7 @@ class ScoreShown(Shown):
     outcome: dict[str, Any] = Field(description="What else the framework tells: a Kano category, a quadrant, a band.")
     author: str = Field(description="The person or agent named, or the name of the key that scored.")
     author_kind: AuthorKind
-    evidence: list[dict[str, Any]] = Field(max_length=20)
+    evidence: list[EvidenceShown] = Field(max_length=20)
     note: str | None
     created_at: Moment
 
@@ -212,7 +221,7 @@ class ModelShown(Shown):
     object: Literal["scoring_model"]
     livemode: bool
     key: Key
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, description="Each change is the next one of the key; the ETag in quotes.")
     title: str
     description: str | None
     kind: Literal["base", "formula", "weighted"]

@@ -27,6 +27,7 @@ TYPESCRIPT = Path("typescript/src")
 MADE_BY = "Written by `./run sdk` from openapi/v1.json. Do not edit."
 OUR_ERROR = "new APIError(response, errorBody as Record<string, unknown>)"
 # pydantic writes these for exact decimals; they are no JSON Schema, and the generator refuses what it does not know.
+ANYTHING = ["string", "number", "boolean", "object", "array", "null"]
 FOREIGN = {"gt", "ge", "lt", "le", "multiple_of", "max_digits", "decimal_places"}
 
 
@@ -89,8 +90,16 @@ def build(folder: Path) -> list[Path]:
 
 
 def for_the_generator(document: Any) -> Any:
-    """The document as the generator can read it: without what is FOREIGN, and the data of a stream is JSON."""
-    document = _rewritten(document)
+    """The document as the generator can read it: without what is FOREIGN, with a name for any JSON value, with `or
+    null` where an object is used instead of in the object, and the data of a stream is JSON."""
+    components = document["components"]["schemas"]
+    nullable = {
+        f"#/components/schemas/{name}" for name, one in components.items() if one.get("type") == ["object", "null"]
+    }
+    document = _rewritten(document, nullable)
+    for name in nullable:
+        document["components"]["schemas"][name.rpartition("/")[2]]["type"] = "object"
+    document["components"]["schemas"]["JsonValue"] = {"type": ANYTHING, "description": "Any JSON value.", "items": {}}
     for item in document["paths"].values():
         for operation in item.values():
             answer = operation.get("responses", {}).get("200", {}) if isinstance(operation, dict) else {}
@@ -99,16 +108,21 @@ def for_the_generator(document: Any) -> Any:
     return document
 
 
-def _rewritten(node: Any) -> Any:
+def _rewritten(node: Any, nullable: set[str]) -> Any:
     if isinstance(node, list):
-        return [_rewritten(item) for item in node]
-    if isinstance(node, dict):
-        return {
-            name: _rewritten(value)
-            for name, value in node.items()
-            if not (name in FOREIGN and isinstance(value, (int, float, str)))
-        }
-    return node
+        return [_rewritten(item, nullable) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("type") == ANYTHING:
+        return {"$ref": "#/components/schemas/JsonValue"}
+    if node.get("$ref") in nullable:
+        beside = {name: value for name, value in node.items() if name != "$ref"}
+        return {**beside, "oneOf": [{"$ref": node["$ref"]}, {"type": "null"}]}
+    return {
+        name: _rewritten(value, nullable)
+        for name, value in node.items()
+        if not (name in FOREIGN and isinstance(value, (int, float, str)))
+    }
 
 
 def client(language: str, suffix: str, folder: Path) -> str:

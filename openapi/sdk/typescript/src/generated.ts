@@ -17,7 +17,7 @@ import { send } from "./send.js";
 /**
  * Something that can be checked. Text like `Given …, when …, then …` fills the three parts.
  */
-export type AcceptanceCriterionInput = {
+export type AcceptanceCriterion = {
     /**
      * What it says.
      * @minLength 1
@@ -454,12 +454,14 @@ export type Attempt = {
     number: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     started_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -519,6 +521,7 @@ export type Audit = {
     livemode: boolean;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -640,9 +643,6 @@ export type AuditChain = {
      * @pattern ^[^\u0000]*$
      */
     head: string | null;
-    /**
-     * The broken.
-     */
     broken: AuditBroken | null;
 };
 
@@ -718,6 +718,64 @@ export type Batch = {
 };
 
 /**
+ * A feature to make, or to update where `source` and `external_id` name one that is there.
+ */
+export type BatchItem = {
+    /**
+     * A short name that people recognise.
+     * @minLength 1
+     * @maxLength 300
+     * @pattern ^[^\u0000]*\S[^\u0000]*$
+     */
+    title: string;
+    /**
+     * What it is, in the writer's words.
+     * @minLength 0
+     * @maxLength 50000
+     * @pattern ^[^\u0000]*$
+     */
+    description?: string | null;
+    /**
+     * Where it stands.
+     */
+    status?: "idea" | "candidate" | "planned" | "in_progress" | "shipped" | "dropped";
+    /**
+     * Which share of the 70/20/10 rule it draws on.
+     */
+    bucket?: "product" | "technical" | "innovation";
+    /**
+     * Words to find it by.
+     * @minItems 0
+     * @maxItems 50
+     */
+    labels?: string[];
+    /**
+     * Your own data, up to 16 KiB of JSON.
+     */
+    metadata?: Record<string, JsonValue>;
+    /**
+     * Features that come first.
+     * @minItems 0
+     * @maxItems 100
+     */
+    depends_on?: string[];
+    /**
+     * Its id in the tool named by `source`.
+     * @minLength 1
+     * @maxLength 255
+     * @pattern ^[^\u0000]*$
+     */
+    external_id?: string | null;
+    /**
+     * The tool that `external_id` belongs to.
+     * @minLength 1
+     * @maxLength 64
+     * @pattern ^[a-z0-9][a-z0-9_-]*$
+     */
+    source?: string | null;
+};
+
+/**
  * The batch problem.
  */
 export type BatchProblem = {
@@ -786,9 +844,6 @@ export type BatchResult = {
      * @pattern ^[^\u0000]*$
      */
     source: string | null;
-    /**
-     * What is wrong today, and for whom.
-     */
     problem: BatchProblem | null;
 };
 
@@ -876,6 +931,7 @@ export type Blocker = {
     escalated_to: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -889,6 +945,7 @@ export type Blocker = {
     resolution: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -913,12 +970,14 @@ export type Blocker = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -989,6 +1048,7 @@ export type BlockerChanged = {
     escalated_to: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -1002,6 +1062,7 @@ export type BlockerChanged = {
     resolution: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -1026,12 +1087,14 @@ export type BlockerChanged = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -1292,16 +1355,24 @@ export type BuildVsBuy = {
     decision_id?: string | null;
     /**
      * What can be chosen.
+     * @minItems 0
+     * @maxItems 20
      */
-    options?: unknown;
+    options?: PrdOption[];
     /**
      * What the figures recommend.
+     * @minLength 0
+     * @maxLength 50000
+     * @pattern ^[^\u0000]*$
      */
-    recommendation?: unknown;
+    recommendation?: string | null;
     /**
      * When to think again.
+     * @minLength 1
+     * @maxLength 1000
+     * @pattern ^[^\u0000]*\S[^\u0000]*$
      */
-    revisit_if?: unknown;
+    revisit_if?: string | null;
 };
 
 /**
@@ -1320,7 +1391,7 @@ export type BuildVsBuyInput = {
      * @minItems 0
      * @maxItems 20
      */
-    options?: PrdOptionInput[];
+    options?: PrdOption[];
     /**
      * What the figures recommend.
      * @minLength 0
@@ -1386,15 +1457,15 @@ export type CapacityReservation = {
     share: number;
     /**
      * The rank before; null when it was not ranked.
-     * @minLength 0
-     * @maxLength 4194304
+     * @minLength 10
+     * @maxLength 10
      * @format date
      */
     from: string;
     /**
      * The last day.
-     * @minLength 0
-     * @maxLength 4194304
+     * @minLength 10
+     * @maxLength 10
      * @format date
      */
     to: string;
@@ -1901,8 +1972,8 @@ export type ContractRelease = {
     version: string;
     /**
      * The day on which it was released.
-     * @minLength 0
-     * @maxLength 4194304
+     * @minLength 10
+     * @maxLength 10
      * @format date
      */
     released_on: string;
@@ -2091,13 +2162,7 @@ export type Crossover = {
      * @format double
      */
     weight: number;
-    /**
-     * The below.
-     */
     below: Threshold | null;
-    /**
-     * The above.
-     */
     above: Threshold | null;
 };
 
@@ -2203,9 +2268,6 @@ export type Debt = {
      * @format double
      */
     horizon_months: number;
-    /**
-     * What shows that something is wrong.
-     */
     symptom: Symptom | null;
     /**
      * What it does to the team's speed.
@@ -2230,13 +2292,7 @@ export type Debt = {
      * @pattern ^[^\u0000]*$
      */
     higher_priorities: string | null;
-    /**
-     * The plan in phases.
-     */
     phased: PhasedPlan | null;
-    /**
-     * What keeps it from coming back.
-     */
     prevention: Prevention | null;
     /**
      * Capacity that is set aside.
@@ -2266,17 +2322,8 @@ export type Debt = {
      */
     reasons: DebtReason[];
     payback: PaybackTold;
-    /**
-     * The symptom told.
-     */
     symptom_told: SymptomTold | null;
-    /**
-     * The phased told.
-     */
     phased_told: PhasedTold | null;
-    /**
-     * Capacity that is set aside.
-     */
     reserved: ReservedTold | null;
     /**
      * The most that output can grow when no time is wasted any more.
@@ -2303,12 +2350,14 @@ export type Debt = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -2387,9 +2436,6 @@ export type DebtChanged = {
      * @format double
      */
     horizon_months: number;
-    /**
-     * What shows that something is wrong.
-     */
     symptom: Symptom | null;
     /**
      * What it does to the team's speed.
@@ -2414,13 +2460,7 @@ export type DebtChanged = {
      * @pattern ^[^\u0000]*$
      */
     higher_priorities: string | null;
-    /**
-     * The plan in phases.
-     */
     phased: PhasedPlan | null;
-    /**
-     * What keeps it from coming back.
-     */
     prevention: Prevention | null;
     /**
      * Capacity that is set aside.
@@ -2450,17 +2490,8 @@ export type DebtChanged = {
      */
     reasons: DebtReason[];
     payback: PaybackTold;
-    /**
-     * The symptom told.
-     */
     symptom_told: SymptomTold | null;
-    /**
-     * The phased told.
-     */
     phased_told: PhasedTold | null;
-    /**
-     * Capacity that is set aside.
-     */
     reserved: ReservedTold | null;
     /**
      * The most that output can grow when no time is wasted any more.
@@ -2487,12 +2518,14 @@ export type DebtChanged = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -2576,9 +2609,6 @@ export type DebtCreate = {
      * @format double
      */
     horizon_months?: number;
-    /**
-     * What shows that something is wrong.
-     */
     symptom?: SymptomInput | null;
     /**
      * The share of velocity that it costs now.
@@ -2607,13 +2637,7 @@ export type DebtCreate = {
      * @pattern ^[^\u0000]*\S[^\u0000]*$
      */
     higher_priorities?: string | null;
-    /**
-     * The plan in phases.
-     */
     phased?: PhasedPlanInput | null;
-    /**
-     * What keeps it from coming back.
-     */
     prevention?: Prevention | null;
     /**
      * Capacity that is set aside.
@@ -2922,13 +2946,7 @@ export type Decision = {
      * @maxItems 100000
      */
     triggers: ReviewTrigger[];
-    /**
-     * What has to be true before it goes on.
-     */
     checklist: Checklist | null;
-    /**
-     * How much it is thought to take.
-     */
     estimate: Estimate | null;
     assessment: DecisionAssessment;
     /**
@@ -2958,6 +2976,7 @@ export type Decision = {
     decided_by: string | null;
     /**
      * When it was decided.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -2975,12 +2994,14 @@ export type Decision = {
     votes: Vote[];
     /**
      * When it was review; RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     review_at: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -3001,9 +3022,6 @@ export type Decision = {
      * @maxItems 100000
      */
     reviews: DecisionReview[];
-    /**
-     * The chained.
-     */
     chained: Chained | null;
     /**
      * Goes up by one with each change; the ETag in quotes.
@@ -3014,12 +3032,14 @@ export type Decision = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -3036,13 +3056,7 @@ export type DecisionAssessment = {
      * @maxItems 100000
      */
     findings: DecisionFinding[];
-    /**
-     * What has to be true before it goes on.
-     */
     checklist: ChecklistTold | null;
-    /**
-     * How much it is thought to take.
-     */
     estimate: EstimateTold | null;
     /**
      * Of each option with cost and effort: one person-month.
@@ -3099,7 +3113,7 @@ export type DecisionCreate = {
     /**
      * 0 to 10, for each option and criterion.
      */
-    ratings?: {};
+    ratings?: Record<string, Record<string, number>>;
     /**
      * Scope, time, quality: pick two. What is not fixed has to give.
      * @minItems 0
@@ -3118,13 +3132,7 @@ export type DecisionCreate = {
      * @maxItems 20
      */
     triggers?: ReviewTriggerInput[];
-    /**
-     * What has to be true before it goes on.
-     */
     checklist?: Checklist | null;
-    /**
-     * How much it is thought to take.
-     */
     estimate?: EstimateInput | null;
     /**
      * Other names it is cited by.
@@ -3238,6 +3246,7 @@ export type DecisionLink = {
     decision_id: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -3346,6 +3355,7 @@ export type DecisionObservation = {
     note: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -3396,6 +3406,7 @@ export type DecisionObservationCreate = {
     note?: string | null;
     /**
      * Now, unless told.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -3439,7 +3450,7 @@ export type DecisionPatch = {
     /**
      * How each option does by each criterion.
      */
-    ratings?: {} | null;
+    ratings?: Record<string, Record<string, number | null> | null> | null;
     /**
      * Whether it stays where it is.
      * @minItems 0
@@ -3458,13 +3469,7 @@ export type DecisionPatch = {
      * @maxItems 20
      */
     triggers?: ReviewTriggerInput[] | null;
-    /**
-     * What has to be true before it goes on.
-     */
     checklist?: Checklist | null;
-    /**
-     * How much it is thought to take.
-     */
     estimate?: EstimateInput | null;
     /**
      * Other names for it.
@@ -3498,6 +3503,7 @@ export type DecisionReview = {
     reason: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -3567,6 +3573,7 @@ export type Delivery = {
     status: "pending" | "held" | "delivered" | "dead";
     /**
      * When the next attempt is due; null once at rest.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -3594,12 +3601,14 @@ export type Delivery = {
     last_error: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -3679,6 +3688,7 @@ export type DeliveryWithAttempts = {
     status: "pending" | "held" | "delivered" | "dead";
     /**
      * When the next attempt is due; null once at rest.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -3706,12 +3716,14 @@ export type DeliveryWithAttempts = {
     last_error: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -3782,15 +3794,15 @@ export type DeprecationPlan = {
     operation: string;
     /**
      * Since when it is known.
-     * @minLength 0
-     * @maxLength 4194304
+     * @minLength 10
+     * @maxLength 10
      * @format date
      */
     announced: string;
     /**
      * From this day on it may be gone.
-     * @minLength 0
-     * @maxLength 4194304
+     * @minLength 10
+     * @maxLength 10
      * @format date
      */
     sunset: string;
@@ -4022,12 +4034,14 @@ export type Endpoint = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -4212,12 +4226,14 @@ export type EndpointCreated = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -4349,12 +4365,14 @@ export type EndpointStats = {
     breaker: "closed" | "open";
     /**
      * Nothing is sent before then.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     blocked_until: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -4426,9 +4444,6 @@ export type Estimate = {
      * @maxItems 50
      */
     breakdown: EstimatePhase[];
-    /**
-     * The sum.
-     */
     total?: Span | null;
 };
 
@@ -4442,9 +4457,6 @@ export type EstimateInput = {
      * @maxItems 50
      */
     breakdown: EstimatePhaseInput[];
-    /**
-     * The sum.
-     */
     total?: SpanInput | null;
 };
 
@@ -4538,6 +4550,7 @@ export type Event = {
     type: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -4618,7 +4631,7 @@ export type EventType = {
     /**
      * A whole body, as an endpoint gets it.
      */
-    example: Record<string, unknown>;
+    example: Record<string, JsonValue>;
 };
 
 /**
@@ -4641,11 +4654,157 @@ export type Evidence = {
     url?: string | null;
     /**
      * The day of the observation.
-     * @minLength 0
-     * @maxLength 4194304
+     * @minLength 10
+     * @maxLength 10
      * @format date
      */
     observed_on?: string | null;
+};
+
+/**
+ * What an input rests on.
+ */
+export type EvidenceShown = {
+    /**
+     * What is claimed.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    claim: string;
+    /**
+     * Where it is reached.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    url: string | null;
+    /**
+     * The day of the observation.
+     * @minLength 10
+     * @maxLength 10
+     * @format date
+     */
+    observed_on: string | null;
+};
+
+/**
+ * A feature with what its latest score was computed from.
+ */
+export type ExportedFeature = {
+    /**
+     * Its id, a prefix that tells the kind and 26 characters.
+     * @minLength 31
+     * @maxLength 31
+     * @pattern ^feat_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string;
+    /**
+     * The kind of resource.
+     */
+    object: "feature";
+    /**
+     * True for live data, false for the sandbox.
+     */
+    livemode: boolean;
+    /**
+     * A short name that people recognise.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    title: string;
+    /**
+     * What it is, in the writer's words.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    description: string | null;
+    /**
+     * Where it stands.
+     */
+    status: "idea" | "candidate" | "planned" | "in_progress" | "shipped" | "dropped";
+    /**
+     * The allocation bucket it is paid from.
+     */
+    bucket: "product" | "technical" | "innovation";
+    /**
+     * Words to find it by.
+     * @minItems 0
+     * @maxItems 100000
+     */
+    labels: string[];
+    /**
+     * Whatever the caller keeps with it, up to 16,384 bytes of JSON.
+     */
+    metadata: Record<string, JsonValue>;
+    /**
+     * Its id in the tool that it came from.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    external_id: string | null;
+    /**
+     * Where it came from.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    source: string | null;
+    /**
+     * What has to come before it.
+     * @minItems 0
+     * @maxItems 100000
+     */
+    depends_on: string[];
+    /**
+     * Goes up by one with each change; the ETag in quotes.
+     * @minimum 1
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    version: number;
+    /**
+     * RFC 3339, UTC.
+     * @minLength 20
+     * @maxLength 40
+     * @format date-time
+     */
+    created_at: string;
+    /**
+     * RFC 3339, UTC.
+     * @minLength 20
+     * @maxLength 40
+     * @format date-time
+     */
+    updated_at: string;
+    /**
+     * How many it reaches.
+     * @format double
+     */
+    reach: number | null;
+    /**
+     * How much it does for one.
+     * @format double
+     */
+    impact: number | null;
+    /**
+     * How sure it is, 0 to 1.
+     * @format double
+     */
+    confidence: number | null;
+    /**
+     * How much work it is.
+     * @format double
+     */
+    effort: number | null;
+    /**
+     * The value of the latest score; null before the first.
+     * @format double
+     */
+    score: number | null;
 };
 
 /**
@@ -4728,12 +4887,14 @@ export type Feature = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -4741,7 +4902,7 @@ export type Feature = {
 };
 
 /**
- * Features to make, or to update where `source` and `external_id` name one that is there.
+ * Features to make or to update, up to a thousand.
  */
 export type FeatureBatch = {
     /**
@@ -4753,7 +4914,7 @@ export type FeatureBatch = {
      * @minItems 1
      * @maxItems 1000
      */
-    items: FeatureCreate[];
+    items: BatchItem[];
 };
 
 /**
@@ -4836,12 +4997,14 @@ export type FeatureChanged = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -5036,12 +5199,14 @@ export type FeatureExpanded = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -5081,6 +5246,22 @@ export type FeatureExpandedList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+};
+
+/**
+ * Every feature, oldest first.
+ */
+export type FeatureExport = {
+    /**
+     * The kind of resource.
+     */
+    object: "export";
+    /**
+     * The features.
+     * @minItems 0
+     * @maxItems 2147483647
+     */
+    features: ExportedFeature[];
 };
 
 /**
@@ -5431,12 +5612,14 @@ export type FrameworkList = {
 export type Freeze = {
     /**
      * The rank before; null when it was not ranked.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     from: string;
     /**
      * The until.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -5448,6 +5631,33 @@ export type Freeze = {
      * @pattern ^[^\u0000]*\S[^\u0000]*$
      */
     note?: string | null;
+};
+
+/**
+ * From when until when no feature moves without a reason.
+ */
+export type FreezeShown = {
+    /**
+     * RFC 3339, UTC.
+     * @minLength 20
+     * @maxLength 40
+     * @format date-time
+     */
+    from: string;
+    /**
+     * RFC 3339, UTC.
+     * @minLength 20
+     * @maxLength 40
+     * @format date-time
+     */
+    until: string;
+    /**
+     * A remark.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    note: string | null;
 };
 
 /**
@@ -5579,6 +5789,7 @@ export type Import = {
     author: string;
     /**
      * Null for a dry run.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -5688,6 +5899,7 @@ export type ImportSummary = {
     author: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -5796,20 +6008,22 @@ export type Item = {
      */
     note: string | null;
     /**
-     * Goes up by one with each change.
-     * @minimum -9007199254740991
+     * Goes up by one with each change; the ETag in quotes.
+     * @minimum 1
      * @maximum 9007199254740991
      * @format int64
      */
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -5923,18 +6137,21 @@ export type Key = {
     scopes: string[];
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     expires_at: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     revoked_at: string | null;
     /**
      * To the minute.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -5948,12 +6165,14 @@ export type Key = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -5979,6 +6198,7 @@ export type KeyCreate = {
     scopes: ("features:read" | "features:write" | "scores:read" | "scores:write" | "roadmap:read" | "roadmap:write" | "decisions:read" | "decisions:write" | "prds:read" | "prds:write" | "debts:read" | "debts:write" | "spikes:read" | "spikes:write" | "syncs:read" | "syncs:write" | "plans:read" | "plans:write" | "imports:read" | "imports:write" | "webhooks:read" | "webhooks:write" | "operations:read" | "operations:write" | "usage:read" | "audit:read" | "sandbox:write" | "keys:admin")[];
     /**
      * RFC 3339; null never expires.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -6026,18 +6246,21 @@ export type KeyCreated = {
     scopes: string[];
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     expires_at: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     revoked_at: string | null;
     /**
      * To the minute.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -6051,12 +6274,14 @@ export type KeyCreated = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -6138,8 +6363,8 @@ export type KeyMigration = {
     moved_share: number;
     /**
      * The last day on which the deprecated operation was called; UTC.
-     * @minLength 0
-     * @maxLength 4194304
+     * @minLength 10
+     * @maxLength 10
      * @format date
      */
     last_called_on: string;
@@ -6186,18 +6411,21 @@ export type KeyRevoked = {
     scopes: string[];
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     expires_at: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     revoked_at: string | null;
     /**
      * To the minute.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -6211,12 +6439,14 @@ export type KeyRevoked = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -6595,10 +6825,7 @@ export type Mapping = {
      * What each column means.
      */
     columns?: Record<string, "title" | "reach" | "impact" | "confidence" | "effort" | "score" | "rank" | "status" | "labels" | "description" | "external_id">;
-    /**
-     * What a word stands for on your scale: scales differ, so that none is assumed.
-     */
-    words?: Record<string, Record<string, number>>;
+    words?: WordMapping;
     /**
      * Where it stands.
      */
@@ -6740,11 +6967,9 @@ export type Message = {
      */
     livemode: boolean;
     /**
-     * The headers.
-     * @minItems 0
-     * @maxItems 100000
+     * Those of a webhook, by their names in lower case.
      */
-    headers: string[][];
+    headers: Record<string, string>;
     /**
      * As it came, up to 64 KiB.
      * @minLength 0
@@ -6765,6 +6990,7 @@ export type Message = {
     answered: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -6815,9 +7041,6 @@ export type Metric = {
      * What the number counts.
      */
     unit: "keys" | "calls" | "share" | "ms" | "s";
-    /**
-     * What is aimed at.
-     */
     target: Target | null;
     /**
      * Null without a value or a target.
@@ -6859,7 +7082,7 @@ export type Model = {
      */
     key: string;
     /**
-     * Goes up by one with each change.
+     * Each change is the next one of the key; the ETag in quotes.
      * @minimum 1
      * @maximum 9007199254740991
      * @format int64
@@ -6896,6 +7119,7 @@ export type Model = {
     author: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -6945,7 +7169,7 @@ export type ModelCreate = {
     /**
      * The scale it is measured on.
      */
-    scale?: ("intercom-2016" | "guide-1-3") | OwnScale | null;
+    scale?: ("intercom-2016" | "guide-1-3") | (OwnScale | null);
     /**
      * Scores must then name the period of their reach; another one is converted.
      */
@@ -7168,12 +7392,14 @@ export type Observation = {
     source: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     observed_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -7200,6 +7426,7 @@ export type ObservationCreate = {
     value: number;
     /**
      * Now unless given.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -7246,37 +7473,6 @@ export type ObservationList = {
 export type OpenQuestion = {
     /**
      * Of a new one, leave it out.
-     */
-    id?: unknown;
-    /**
-     * What it says.
-     * @pattern ^[^\u0000]*\S[^\u0000]*$
-     */
-    text: unknown;
-    /**
-     * Who answers for it.
-     */
-    owner?: unknown;
-    /**
-     * When it is due.
-     */
-    due?: unknown;
-    /**
-     * The answer that was given.
-     */
-    answer?: unknown;
-    /**
-     * Whether work waits for it.
-     */
-    blocking?: unknown;
-};
-
-/**
- * A blocking question without an answer blocks the approval.
- */
-export type OpenQuestionInput = {
-    /**
-     * Of a new one, leave it out.
      * @minLength 0
      * @maxLength 10
      * @pattern ^Q-\d{3,6}$
@@ -7298,8 +7494,8 @@ export type OpenQuestionInput = {
     owner?: string | null;
     /**
      * An ISO day.
-     * @minLength 0
-     * @maxLength 4194304
+     * @minLength 10
+     * @maxLength 10
      * @format date
      */
     due?: string | null;
@@ -7355,18 +7551,17 @@ export type Operation = {
      * What came of it so far; whole once it has succeeded.
      */
     result: Record<string, JsonValue> | null;
-    /**
-     * What went wrong.
-     */
     error: OperationError | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     started_at: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -7380,12 +7575,14 @@ export type Operation = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -7469,13 +7666,7 @@ export type Option = {
      * @maxItems 50
      */
     cons?: string[];
-    /**
-     * What it costs.
-     */
     cost?: CostModel | null;
-    /**
-     * How much work it is.
-     */
     effort?: Effort | null;
     /**
      * What leaving it would cost: the price of the lock-in.
@@ -7575,13 +7766,7 @@ export type OptionInput = {
      * @maxItems 50
      */
     cons?: string[];
-    /**
-     * What it costs.
-     */
     cost?: CostModelInput | null;
-    /**
-     * How much work it is.
-     */
     effort?: EffortInput | null;
     /**
      * What leaving it would cost: the price of the lock-in.
@@ -7667,12 +7852,14 @@ export type Override = {
     author: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     expires_at: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -7726,6 +7913,7 @@ export type OverrideWrite = {
     reason: string;
     /**
      * Until when it holds; for ever when left out.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -7746,11 +7934,11 @@ export type OwnScale = {
     /**
      * How much it does for one.
      */
-    impact?: {};
+    impact?: Record<string, number>;
     /**
      * How sure it is, 0 to 1.
      */
-    confidence?: {};
+    confidence?: Record<string, number>;
     /**
      * What is open.
      */
@@ -8257,9 +8445,6 @@ export type Plan = {
      * @maxItems 100000
      */
     fixes: Fix[];
-    /**
-     * Where the limits are drawn.
-     */
     thresholds: Thresholds | null;
     /**
      * The demand that the plan is for.
@@ -8321,12 +8506,14 @@ export type Plan = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -8385,9 +8572,6 @@ export type PlanChanged = {
      * @maxItems 100000
      */
     fixes: Fix[];
-    /**
-     * Where the limits are drawn.
-     */
     thresholds: Thresholds | null;
     /**
      * The demand that the plan is for.
@@ -8449,12 +8633,14 @@ export type PlanChanged = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -8504,9 +8690,6 @@ export type PlanCreate = {
      * @maxItems 100
      */
     fixes?: FixInput[];
-    /**
-     * Where the limits are drawn.
-     */
     thresholds?: ThresholdsInput | null;
 };
 
@@ -8616,9 +8799,6 @@ export type PlanMoved = {
      * @maxItems 100000
      */
     fixes: Fix[];
-    /**
-     * Where the limits are drawn.
-     */
     thresholds: Thresholds | null;
     /**
      * The demand that the plan is for.
@@ -8680,12 +8860,14 @@ export type PlanMoved = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -8786,13 +8968,7 @@ export type PlanPhase = {
      * @maxItems 50
      */
     measures?: PhaseMeasure[];
-    /**
-     * What is claimed.
-     */
     claim?: PhaseClaim | null;
-    /**
-     * Until when it waits.
-     */
     deferred_until?: Deferral | null;
 };
 
@@ -8848,9 +9024,6 @@ export type PlanPlan = {
      * @maxItems 100000
      */
     fixes: Fix[];
-    /**
-     * Where the limits are drawn.
-     */
     thresholds: Thresholds | null;
     /**
      * The demand that the plan is for.
@@ -8912,12 +9085,14 @@ export type PlanPlan = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -9127,16 +9302,13 @@ export type Policy = {
      * @format double
      */
     churn_limit: number | null;
-    /**
-     * Until when the order stays.
-     */
-    freeze: Record<string, JsonValue> | null;
+    freeze: FreezeShown | null;
     /**
      * Whether the order is frozen.
      */
     frozen: boolean;
     /**
-     * 0 while the defaults serve.
+     * 0 while the defaults serve; the ETag in quotes.
      * @minimum 0
      * @maximum 9007199254740991
      * @format int64
@@ -9144,6 +9316,7 @@ export type Policy = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -9176,9 +9349,6 @@ export type PolicyWrite = {
      * @format double
      */
     churn_limit?: number | null;
-    /**
-     * Until when the order stays.
-     */
     freeze?: Freeze | null;
 };
 
@@ -9231,9 +9401,6 @@ export type Prd = {
      * @maxItems 100000
      */
     decision_ids: string[];
-    /**
-     * What is wrong today, and for whom.
-     */
     problem: PrdProblem | null;
     /**
      * What is to be built.
@@ -9286,9 +9453,6 @@ export type Prd = {
      * @maxItems 100000
      */
     risks: Risk[];
-    /**
-     * Whether it is built or bought.
-     */
     build_vs_buy: BuildVsBuy | null;
     /**
      * How success will be measured.
@@ -9324,12 +9488,14 @@ export type Prd = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -9385,9 +9551,6 @@ export type PrdChanged = {
      * @maxItems 100000
      */
     decision_ids: string[];
-    /**
-     * What is wrong today, and for whom.
-     */
     problem: PrdProblem | null;
     /**
      * What is to be built.
@@ -9440,9 +9603,6 @@ export type PrdChanged = {
      * @maxItems 100000
      */
     risks: Risk[];
-    /**
-     * Whether it is built or bought.
-     */
     build_vs_buy: BuildVsBuy | null;
     /**
      * How success will be measured.
@@ -9478,12 +9638,14 @@ export type PrdChanged = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -9503,7 +9665,7 @@ export type PrdCreate = {
     /**
      * What is wrong today, and for whom.
      */
-    problem?: PrdProblemInput | string | null;
+    problem?: (PrdProblem | null) | string;
     /**
      * What is to be built.
      * @minLength 0
@@ -9522,7 +9684,7 @@ export type PrdCreate = {
      * @minItems 0
      * @maxItems 500
      */
-    requirements?: RequirementInput[];
+    requirements?: Requirement[];
     /**
      * How it is to be done.
      * @minLength 0
@@ -9542,39 +9704,41 @@ export type PrdCreate = {
      * @minItems 0
      * @maxItems 100
      */
-    stack?: StackItemInput[];
+    stack?: StackItem[];
     /**
      * Why this was chosen.
+     * @minLength 0
+     * @maxLength 50000
+     * @pattern ^[^\u0000]*$
+     * @minItems 0
+     * @maxItems 100000
      */
-    rationale?: ReasonInput[] | string;
+    rationale?: Reason[] | string;
     /**
      * What may go wrong.
      * @minItems 0
      * @maxItems 200
      */
-    risks?: RiskInput[];
-    /**
-     * Whether it is built or bought.
-     */
+    risks?: Risk[];
     build_vs_buy?: BuildVsBuyInput | null;
     /**
      * How success will be measured.
      * @minItems 0
      * @maxItems 100
      */
-    success_metrics?: SuccessMetricInput[];
+    success_metrics?: SuccessMetric[];
     /**
      * Who gets it when.
      * @minItems 0
      * @maxItems 50
      */
-    release_phases?: ReleasePhaseInput[];
+    release_phases?: ReleasePhase[];
     /**
      * What nobody knows yet.
      * @minItems 0
      * @maxItems 200
      */
-    open_questions?: OpenQuestionInput[];
+    open_questions?: OpenQuestion[];
     /**
      * A short name that people recognise.
      * @minLength 1
@@ -9647,7 +9811,7 @@ export type PrdDiff = {
 /**
  * A claim, and where its number is from.
  */
-export type PrdEvidenceInput = {
+export type PrdEvidence = {
     /**
      * What is claimed.
      * @minLength 1
@@ -9685,8 +9849,8 @@ export type PrdEvidenceInput = {
     source_url?: string | null;
     /**
      * An ISO day.
-     * @minLength 0
-     * @maxLength 4194304
+     * @minLength 10
+     * @maxLength 10
      * @format date
      */
     date?: string | null;
@@ -9768,9 +9932,6 @@ export type PrdMoved = {
      * @maxItems 100000
      */
     decision_ids: string[];
-    /**
-     * What is wrong today, and for whom.
-     */
     problem: PrdProblem | null;
     /**
      * What is to be built.
@@ -9823,9 +9984,6 @@ export type PrdMoved = {
      * @maxItems 100000
      */
     risks: Risk[];
-    /**
-     * Whether it is built or bought.
-     */
     build_vs_buy: BuildVsBuy | null;
     /**
      * How success will be measured.
@@ -9861,12 +10019,14 @@ export type PrdMoved = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -9878,9 +10038,9 @@ export type PrdMoved = {
 };
 
 /**
- * The prd option input.
+ * The prd option.
  */
-export type PrdOptionInput = {
+export type PrdOption = {
     /**
      * What it is called.
      * @minLength 1
@@ -9953,8 +10113,11 @@ export type PrdPatch = {
     decision_ids?: string[];
     /**
      * A merge patch of the problem, or a new text.
+     * @minLength 0
+     * @maxLength 50000
+     * @pattern ^[^\u0000]*$
      */
-    problem?: Record<string, JsonValue> | string | null;
+    problem?: Record<string, JsonValue> | Record<string, JsonValue> | null;
     /**
      * What is to be built.
      * @minLength 0
@@ -9973,7 +10136,7 @@ export type PrdPatch = {
      * @minItems 0
      * @maxItems 500
      */
-    requirements?: RequirementInput[] | null;
+    requirements?: Requirement[] | null;
     /**
      * How it is to be done.
      * @minLength 0
@@ -9993,17 +10156,22 @@ export type PrdPatch = {
      * @minItems 0
      * @maxItems 100
      */
-    stack?: StackItemInput[] | null;
+    stack?: StackItem[] | null;
     /**
      * Why this was chosen.
+     * @minLength 0
+     * @maxLength 50000
+     * @pattern ^[^\u0000]*$
+     * @minItems 0
+     * @maxItems 100000
      */
-    rationale?: ReasonInput[] | string | null;
+    rationale?: Reason[] | string | null;
     /**
      * What may go wrong.
      * @minItems 0
      * @maxItems 200
      */
-    risks?: RiskInput[] | null;
+    risks?: Risk[] | null;
     /**
      * A merge patch of the section.
      */
@@ -10013,43 +10181,25 @@ export type PrdPatch = {
      * @minItems 0
      * @maxItems 100
      */
-    success_metrics?: SuccessMetricInput[] | null;
+    success_metrics?: SuccessMetric[] | null;
     /**
      * Who gets it when.
      * @minItems 0
      * @maxItems 50
      */
-    release_phases?: ReleasePhaseInput[] | null;
+    release_phases?: ReleasePhase[] | null;
     /**
      * What nobody knows yet.
      * @minItems 0
      * @maxItems 200
      */
-    open_questions?: OpenQuestionInput[] | null;
+    open_questions?: OpenQuestion[] | null;
 };
 
 /**
  * Whose problem it is, how they get by today, and what proves it.
  */
 export type PrdProblem = {
-    /**
-     * What it says.
-     */
-    statement: unknown;
-    /**
-     * How it goes today.
-     */
-    current_flow?: unknown;
-    /**
-     * What supports it.
-     */
-    evidence?: unknown;
-};
-
-/**
- * Whose problem it is, how they get by today, and what proves it.
- */
-export type PrdProblemInput = {
     /**
      * What it says.
      * @minLength 0
@@ -10069,7 +10219,7 @@ export type PrdProblemInput = {
      * @minItems 0
      * @maxItems 50
      */
-    evidence?: PrdEvidenceInput[];
+    evidence?: PrdEvidence[];
 };
 
 /**
@@ -10159,8 +10309,8 @@ export type QuestionPatch = {
     owner?: string | null;
     /**
      * An ISO day.
-     * @minLength 0
-     * @maxLength 4194304
+     * @minLength 10
+     * @maxLength 10
      * @format date
      */
     due?: string | null;
@@ -10212,6 +10362,7 @@ export type Quota = {
     remaining: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -10226,6 +10377,33 @@ export type QuotaPolicyPatch = {
      * At the limit: `block` answers 429, `auto_upgrade` moves to the next plan.
      */
     policy: "block" | "auto_upgrade";
+};
+
+/**
+ * A feature that moved from one revision to another. Null is not ranked.
+ */
+export type RankChange = {
+    /**
+     * The feature it belongs to.
+     * @minLength 31
+     * @maxLength 31
+     * @pattern ^feat_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    feature_id: string;
+    /**
+     * The rank before; null when it was not ranked.
+     * @minimum -9007199254740991
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    from: number | null;
+    /**
+     * The rank after; null when it is not ranked any more.
+     * @minimum -9007199254740991
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    to: number | null;
 };
 
 /**
@@ -10318,24 +10496,6 @@ export type RankedList = {
 export type Reason = {
     /**
      * What was chosen.
-     */
-    choice?: unknown;
-    /**
-     * Why.
-     */
-    because: unknown;
-    /**
-     * What it takes the place of.
-     */
-    instead_of?: unknown;
-};
-
-/**
- * Why this way: what was chosen, because of what, and what it was chosen over.
- */
-export type ReasonInput = {
-    /**
-     * What was chosen.
      * @minLength 1
      * @maxLength 100
      * @pattern ^[^\u0000]*\S[^\u0000]*$
@@ -10382,12 +10542,14 @@ export type RedeliverMany = {
     types?: string[] | null;
     /**
      * Deliveries made from then on. RFC 3339.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     since?: string | null;
     /**
      * Deliveries made before then; null is now.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -10428,25 +10590,6 @@ export type Relax = {
 export type ReleasePhase = {
     /**
      * What it is called.
-     * @pattern ^[^\u0000]*\S[^\u0000]*$
-     */
-    name: unknown;
-    /**
-     * What it covers.
-     */
-    scope?: unknown;
-    /**
-     * How many weeks.
-     */
-    weeks?: unknown;
-};
-
-/**
- * The release phase input.
- */
-export type ReleasePhaseInput = {
-    /**
-     * What it is called.
      * @minLength 1
      * @maxLength 100
      * @pattern ^[^\u0000]*\S[^\u0000]*$
@@ -10473,12 +10616,14 @@ export type ReleasePhaseInput = {
 export type ReplayRequest = {
     /**
      * Events from then on. RFC 3339.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     since: string;
     /**
      * Events before then; null is now.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -10572,72 +10717,6 @@ export type Request_2 = {
  * availability the minutes of downtime in 30 days are computed.
  */
 export type Requirement = {
-    /**
-     * Of a new one, leave it out.
-     */
-    id?: unknown;
-    /**
-     * Which kind it is.
-     */
-    kind?: unknown;
-    /**
-     * What it says.
-     * @pattern ^[^\u0000]*\S[^\u0000]*$
-     */
-    text: unknown;
-    /**
-     * What is measured.
-     */
-    metric?: unknown;
-    /**
-     * Which percentile.
-     */
-    percentile?: unknown;
-    /**
-     * Which change it is.
-     */
-    op?: unknown;
-    /**
-     * The number itself.
-     */
-    value?: unknown;
-    /**
-     * What the number counts.
-     */
-    unit?: unknown;
-    /**
-     * The number of the release phase, from 1.
-     */
-    phase?: unknown;
-    /**
-     * Where it stands.
-     */
-    status?: unknown;
-    /**
-     * What took its place.
-     */
-    superseded_by?: unknown;
-    /**
-     * How far the work on it is; no part of what is approved.
-     */
-    task_status?: unknown;
-    /**
-     * In 30 days; computed, what is sent is ignored.
-     */
-    downtime_minutes?: unknown;
-    /**
-     * Computed, what is sent is ignored.
-     */
-    error_budget_percent?: unknown;
-};
-
-/**
- * What it must do (FR), or how well (NFR). The server gives each its id, and never gives it again.
- *
- * `metric`, `op`, `value`, `unit` and `percentile` are read from the text where none of them is given. Of an
- * availability the minutes of downtime in 30 days are computed.
- */
-export type RequirementInput = {
     /**
      * Of a new one, leave it out.
      * @minLength 0
@@ -10816,15 +10895,15 @@ export type Reservation = {
     share: number;
     /**
      * The rank before; null when it was not ranked.
-     * @minLength 0
-     * @maxLength 4194304
+     * @minLength 10
+     * @maxLength 10
      * @format date
      */
     from: string;
     /**
      * The rank after; null when it is not ranked any more.
-     * @minLength 0
-     * @maxLength 4194304
+     * @minLength 10
+     * @maxLength 10
      * @format date
      */
     to: string;
@@ -10935,6 +11014,7 @@ export type Review = {
     comments: Comment[];
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -11000,6 +11080,7 @@ export type ReviewAnswered = {
     comments: Comment[];
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -11294,6 +11375,7 @@ export type Revision = {
     author: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -11406,6 +11488,7 @@ export type RevisionSummary = {
     scenario_id: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -11443,45 +11526,6 @@ export type RevisionSummaryList = {
  * What can go wrong. Its exposure is probability times impact, in the unit of the impact.
  */
 export type Risk = {
-    /**
-     * What it is, in the writer's words.
-     * @pattern ^[^\u0000]*\S[^\u0000]*$
-     */
-    description: unknown;
-    /**
-     * How likely it is, 0 to 1.
-     */
-    probability?: unknown;
-    /**
-     * In a unit of yours: points from 1 to 5, days, money.
-     */
-    impact?: unknown;
-    /**
-     * Computed, what is sent is ignored.
-     */
-    exposure?: unknown;
-    /**
-     * What is done against it.
-     */
-    mitigation?: unknown;
-    /**
-     * Who answers for it.
-     */
-    owner?: unknown;
-    /**
-     * Where it stands.
-     */
-    status?: unknown;
-    /**
-     * What tells that it happens.
-     */
-    trigger?: unknown;
-};
-
-/**
- * What can go wrong. Its exposure is probability times impact, in the unit of the impact.
- */
-export type RiskInput = {
     /**
      * What it is, in the writer's words.
      * @minLength 1
@@ -11581,9 +11625,6 @@ export type Roadmap = {
      * @format int64
      */
     ranking_total: number;
-    /**
-     * Where the capacity ends.
-     */
     cut_line: CutLine | null;
     /**
      * Of what is above the line, or of the whole ranking without one.
@@ -11622,7 +11663,7 @@ export type RoadmapDiff = {
      * @minItems 0
      * @maxItems 1000
      */
-    moves: Record<string, JsonValue>[];
+    moves: RankChange[];
     /**
      * How many moved.
      * @minimum -9007199254740991
@@ -11864,6 +11905,7 @@ export type Sandbox = {
     test_key: NewSecret;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -11933,20 +11975,22 @@ export type Scenario = {
      */
     revision_id: string | null;
     /**
-     * Goes up by one with each change.
-     * @minimum -9007199254740991
+     * Goes up by one with each change; the ETag in quotes.
+     * @minimum 1
      * @maximum 9007199254740991
      * @format int64
      */
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -11966,7 +12010,7 @@ export type ScenarioChanges = {
     /**
      * The weights.
      */
-    weights?: {};
+    weights?: Record<string, number>;
     /**
      * Engineer-months to spend.
      * @minimum 0
@@ -12041,13 +12085,7 @@ export type ScenarioDiff = {
      * What promoting would give, as a dry run.
      */
     revision: Revision;
-    /**
-     * Where the capacity ends.
-     */
     cut_line: CutLine | null;
-    /**
-     * The base cut line.
-     */
     base_cut_line: CutLine | null;
 };
 
@@ -12168,7 +12206,7 @@ export type Score = {
      * @minItems 0
      * @maxItems 20
      */
-    evidence: Record<string, JsonValue>[];
+    evidence: EvidenceShown[];
     /**
      * A remark.
      * @minLength 0
@@ -12178,6 +12216,7 @@ export type Score = {
     note: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -12313,12 +12352,14 @@ export type Secret = {
     public_key: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -12364,12 +12405,14 @@ export type SecretCreated = {
     public_key: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -12414,9 +12457,6 @@ export type SecretList = {
  * All of a PRD but its title. What is left out is empty.
  */
 export type Sections = {
-    /**
-     * What is wrong today, and for whom.
-     */
     problem?: PrdProblem | null;
     /**
      * What is to be built.
@@ -12469,9 +12509,6 @@ export type Sections = {
      * @maxItems 200
      */
     risks?: Risk[];
-    /**
-     * Whether it is built or bought.
-     */
     build_vs_buy?: BuildVsBuy | null;
     /**
      * How success will be measured.
@@ -12547,9 +12584,6 @@ export type Sensitivity = {
      * @maxItems 50
      */
     crossovers: Crossover[];
-    /**
-     * The smallest change that makes another option lead.
-     */
     smallest_flip: Flip | null;
     /**
      * Under weights drawn around the given ones.
@@ -12938,24 +12972,28 @@ export type Spike = {
     status: "requested" | "started" | "concluded";
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     started_at: string | null;
     /**
      * The end of the timebox, in working days from the start.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     due_at: string | null;
     /**
      * When it was told that the timebox had run out.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     overran_at: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -12964,9 +13002,6 @@ export type Spike = {
      * Whether it can be done.
      */
     feasibility: ("feasible" | "feasible_with_limits" | "infeasible" | "unknown") | null;
-    /**
-     * How much it is thought to take.
-     */
     estimate: SpikeEstimate | null;
     /**
      * What may go wrong.
@@ -13001,12 +13036,14 @@ export type Spike = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -13228,24 +13265,28 @@ export type SpikeSpike = {
     status: "requested" | "started" | "concluded";
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     started_at: string | null;
     /**
      * The end of the timebox, in working days from the start.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     due_at: string | null;
     /**
      * When it was told that the timebox had run out.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     overran_at: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -13254,9 +13295,6 @@ export type SpikeSpike = {
      * Whether it can be done.
      */
     feasibility: ("feasible" | "feasible_with_limits" | "infeasible" | "unknown") | null;
-    /**
-     * How much it is thought to take.
-     */
     estimate: SpikeEstimate | null;
     /**
      * What may go wrong.
@@ -13291,12 +13329,14 @@ export type SpikeSpike = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -13307,26 +13347,6 @@ export type SpikeSpike = {
  * The stack item.
  */
 export type StackItem = {
-    /**
-     * The layer of the system.
-     * @pattern ^[^\u0000]*\S[^\u0000]*$
-     */
-    layer: unknown;
-    /**
-     * The technology.
-     * @pattern ^[^\u0000]*\S[^\u0000]*$
-     */
-    technology: unknown;
-    /**
-     * Which role.
-     */
-    role?: unknown;
-};
-
-/**
- * The stack item input.
- */
-export type StackItemInput = {
     /**
      * The layer of the system.
      * @minLength 1
@@ -13421,6 +13441,7 @@ export type Step = {
     done: boolean;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -13450,6 +13471,7 @@ export type StepCompleted = {
     step: "key" | "feature" | "score" | "endpoint" | "roadmap" | "webhook" | "decision" | "record";
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -13474,53 +13496,6 @@ export type StepCompleted = {
  * How one will know. `observations` are told apart (POST …/observations), so that they change no approval.
  */
 export type SuccessMetric = {
-    /**
-     * Of a new one, leave it out.
-     */
-    id?: unknown;
-    /**
-     * The category.
-     */
-    category?: unknown;
-    /**
-     * What it is called.
-     */
-    name?: unknown;
-    /**
-     * What it says.
-     * @pattern ^[^\u0000]*\S[^\u0000]*$
-     */
-    text?: unknown;
-    /**
-     * What it is today.
-     */
-    baseline?: unknown;
-    /**
-     * What is aimed at.
-     */
-    target?: unknown;
-    /**
-     * Which change it is.
-     */
-    op?: unknown;
-    /**
-     * What the number counts.
-     */
-    unit?: unknown;
-    /**
-     * Until when.
-     */
-    deadline?: unknown;
-    /**
-     * Where it is measured.
-     */
-    source?: unknown;
-};
-
-/**
- * How one will know. `observations` are told apart (POST …/observations), so that they change no approval.
- */
-export type SuccessMetricInput = {
     /**
      * Of a new one, leave it out.
      * @minLength 0
@@ -13573,8 +13548,8 @@ export type SuccessMetricInput = {
     unit?: string | null;
     /**
      * An ISO day.
-     * @minLength 0
-     * @maxLength 4194304
+     * @minLength 10
+     * @maxLength 10
      * @format date
      */
     deadline?: string | null;
@@ -13644,6 +13619,7 @@ export type Surprise = {
     revision_id: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -13878,6 +13854,7 @@ export type Sync = {
     status: "planned" | "held";
     /**
      * What the agenda looks back to: the sync of an earlier week.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -13929,6 +13906,7 @@ export type Sync = {
     notes: string | null;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -13942,12 +13920,14 @@ export type Sync = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -14437,33 +14417,48 @@ export type UsageLine = {
 export type UserStory = {
     /**
      * What it says.
+     * @minLength 1
+     * @maxLength 1000
      * @pattern ^[^\u0000]*\S[^\u0000]*$
      */
-    text?: unknown;
+    text?: string;
     /**
      * Who wants it.
+     * @minLength 1
+     * @maxLength 1000
+     * @pattern ^[^\u0000]*\S[^\u0000]*$
      */
-    as_a?: unknown;
+    as_a?: string | null;
     /**
      * What they want to do.
+     * @minLength 1
+     * @maxLength 1000
+     * @pattern ^[^\u0000]*\S[^\u0000]*$
      */
-    i_can?: unknown;
+    i_can?: string | null;
     /**
      * What for.
+     * @minLength 1
+     * @maxLength 1000
+     * @pattern ^[^\u0000]*\S[^\u0000]*$
      */
-    so_that?: unknown;
+    so_that?: string | null;
     /**
      * How urgent it is.
      */
-    priority?: unknown;
+    priority?: ("p1" | "p2" | "p3") | null;
     /**
      * When it is done.
+     * @minItems 0
+     * @maxItems 50
      */
-    acceptance_criteria?: unknown;
+    acceptance_criteria?: AcceptanceCriterion[];
     /**
      * Technical notes; they bind nobody.
+     * @minItems 0
+     * @maxItems 50
      */
-    notes?: unknown;
+    notes?: string[];
 };
 
 /**
@@ -14507,7 +14502,7 @@ export type UserStoryInput = {
      * @minItems 0
      * @maxItems 50
      */
-    acceptance_criteria?: (AcceptanceCriterionInput | string)[];
+    acceptance_criteria?: (AcceptanceCriterion | string)[];
     /**
      * Technical notes; they bind nobody.
      * @minItems 0
@@ -14581,12 +14576,14 @@ export type Verdict = {
     decided_by?: string | null;
     /**
      * When it was decided, where that was before now.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     decided_at?: string | null;
     /**
      * When to look at it again.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -14678,9 +14675,6 @@ export type VerdictChanged = {
      * @format double
      */
     horizon_months: number;
-    /**
-     * What shows that something is wrong.
-     */
     symptom: Symptom | null;
     /**
      * What it does to the team's speed.
@@ -14705,13 +14699,7 @@ export type VerdictChanged = {
      * @pattern ^[^\u0000]*$
      */
     higher_priorities: string | null;
-    /**
-     * The plan in phases.
-     */
     phased: PhasedPlan | null;
-    /**
-     * What keeps it from coming back.
-     */
     prevention: Prevention | null;
     /**
      * Capacity that is set aside.
@@ -14741,17 +14729,8 @@ export type VerdictChanged = {
      */
     reasons: DebtReason[];
     payback: PaybackTold;
-    /**
-     * The symptom told.
-     */
     symptom_told: SymptomTold | null;
-    /**
-     * The phased told.
-     */
     phased_told: PhasedTold | null;
-    /**
-     * Capacity that is set aside.
-     */
     reserved: ReservedTold | null;
     /**
      * The most that output can grow when no time is wasted any more.
@@ -14778,12 +14757,14 @@ export type VerdictChanged = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -14863,6 +14844,7 @@ export type VerifyRequest = {
     body: string;
     /**
      * When it arrived, by your receiver's clock; null is now.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -14921,6 +14903,7 @@ export type Version = {
     livemode: boolean;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -14973,6 +14956,7 @@ export type VersionSummary = {
     livemode: boolean;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15055,6 +15039,7 @@ export type View = {
     author: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15146,6 +15131,7 @@ export type ViewSummary = {
     author: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15214,6 +15200,28 @@ export type Vote = {
 };
 
 /**
+ * What a word stands for on your scale: scales differ, so that none is assumed.
+ */
+export type WordMapping = {
+    /**
+     * How many it reaches.
+     */
+    reach?: Record<string, number>;
+    /**
+     * How much it does for one.
+     */
+    impact?: Record<string, number>;
+    /**
+     * How sure it is, 0 to 1.
+     */
+    confidence?: Record<string, number>;
+    /**
+     * How much work it is.
+     */
+    effort?: Record<string, number>;
+};
+
+/**
  * The workspace.
  */
 export type Workspace = {
@@ -15259,12 +15267,14 @@ export type Workspace = {
     version: number;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at: string;
     /**
      * RFC 3339, UTC.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15368,16 +15378,6 @@ export type ProblemTarget = {
 };
 
 /**
- * Any JSON value.
- * @minLength 0
- * @maxLength 4194304
- * @pattern ^[^\u0000]*$
- * @minItems 0
- * @maxItems 100000
- */
-export type JsonValue = string | number | boolean | Record<string, unknown> | JsonValue[] | null;
-
-/**
  * An event as it arrives.
  */
 export type AllocationDriftedEvent = {
@@ -15394,6 +15394,7 @@ export type AllocationDriftedEvent = {
     type: "allocation.drifted";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15429,6 +15430,7 @@ export type BlockerEscalatedEvent = {
     type: "blocker.escalated";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15464,6 +15466,7 @@ export type BlockerOpenedEvent = {
     type: "blocker.opened";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15499,6 +15502,7 @@ export type BlockerResolvedEvent = {
     type: "blocker.resolved";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15534,6 +15538,7 @@ export type BlockerUpdatedEvent = {
     type: "blocker.updated";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15569,6 +15574,7 @@ export type CapacityReservedEvent = {
     type: "capacity.reserved";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15604,6 +15610,7 @@ export type DebtCreatedEvent = {
     type: "debt.created";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15639,6 +15646,7 @@ export type DebtDeletedEvent = {
     type: "debt.deleted";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15674,6 +15682,7 @@ export type DebtUpdatedEvent = {
     type: "debt.updated";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15709,6 +15718,7 @@ export type DebtVerdictChangedEvent = {
     type: "debt.verdict_changed";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15744,6 +15754,7 @@ export type DecisionAmendedEvent = {
     type: "decision.amended";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15779,6 +15790,7 @@ export type DecisionRecordedEvent = {
     type: "decision.recorded";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15814,6 +15826,7 @@ export type DecisionReviewDueEvent = {
     type: "decision.review_due";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15849,6 +15862,7 @@ export type DecisionSupersededEvent = {
     type: "decision.superseded";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15884,6 +15898,7 @@ export type FeatureCreatedEvent = {
     type: "feature.created";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15919,6 +15934,7 @@ export type FeatureDeletedEvent = {
     type: "feature.deleted";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15954,6 +15970,7 @@ export type FeatureScoredEvent = {
     type: "feature.scored";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -15989,6 +16006,7 @@ export type FeatureUpdatedEvent = {
     type: "feature.updated";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16024,6 +16042,7 @@ export type KeyCreatedEvent = {
     type: "key.created";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16059,6 +16078,7 @@ export type KeyRevokedEvent = {
     type: "key.revoked";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16094,6 +16114,7 @@ export type KeyRotatedEvent = {
     type: "key.rotated";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16129,6 +16150,7 @@ export type MetricObservedEvent = {
     type: "metric.observed";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16164,6 +16186,7 @@ export type OnboardingFirstCallEvent = {
     type: "onboarding.first_call";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16199,6 +16222,7 @@ export type OperationFinishedEvent = {
     type: "operation.finished";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16234,6 +16258,7 @@ export type PlanBottleneckBreachedEvent = {
     type: "plan.bottleneck_breached";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16269,6 +16294,7 @@ export type PlanCreatedEvent = {
     type: "plan.created";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16304,6 +16330,7 @@ export type PlanDeferralDueEvent = {
     type: "plan.deferral_due";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16339,6 +16366,7 @@ export type PlanDeletedEvent = {
     type: "plan.deleted";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16374,6 +16402,7 @@ export type PlanLoadTestRecordedEvent = {
     type: "plan.load_test_recorded";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16409,6 +16438,7 @@ export type PlanPhaseDoneEvent = {
     type: "plan.phase_done";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16444,6 +16474,7 @@ export type PlanUpdatedEvent = {
     type: "plan.updated";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16479,6 +16510,7 @@ export type PlanUpgradedEvent = {
     type: "plan.upgraded";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16514,6 +16546,7 @@ export type PrdApprovalInvalidatedEvent = {
     type: "prd.approval_invalidated";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16549,6 +16582,7 @@ export type PrdApprovedEvent = {
     type: "prd.approved";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16584,6 +16618,7 @@ export type PrdCreatedEvent = {
     type: "prd.created";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16619,6 +16654,7 @@ export type PrdStatusChangedEvent = {
     type: "prd.status_changed";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16654,6 +16690,7 @@ export type PrdUpdatedEvent = {
     type: "prd.updated";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16689,6 +16726,7 @@ export type QuestionAnsweredEvent = {
     type: "question.answered";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16724,6 +16762,7 @@ export type QuotaThresholdReachedEvent = {
     type: "quota.threshold_reached";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16759,6 +16798,7 @@ export type RequirementSupersededEvent = {
     type: "requirement.superseded";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16794,6 +16834,7 @@ export type ReviewSubmittedEvent = {
     type: "review.submitted";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16829,6 +16870,7 @@ export type RoadmapChurnExceededEvent = {
     type: "roadmap.churn_exceeded";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16864,6 +16906,7 @@ export type RoadmapOverrideSetEvent = {
     type: "roadmap.override_set";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16899,6 +16942,7 @@ export type RoadmapPublishedEvent = {
     type: "roadmap.published";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16934,6 +16978,7 @@ export type RoadmapReprioritizedEvent = {
     type: "roadmap.reprioritized";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -16969,6 +17014,7 @@ export type ScenarioPromotedEvent = {
     type: "scenario.promoted";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -17004,6 +17050,7 @@ export type ScoringModelPublishedEvent = {
     type: "scoring_model.published";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -17039,6 +17086,7 @@ export type SpikeConcludedEvent = {
     type: "spike.concluded";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -17074,6 +17122,7 @@ export type SpikeOverranEvent = {
     type: "spike.overran";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -17109,6 +17158,7 @@ export type SpikeRequestedEvent = {
     type: "spike.requested";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -17144,6 +17194,7 @@ export type SpikeStartedEvent = {
     type: "spike.started";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -17179,6 +17230,7 @@ export type SyncGeneratedEvent = {
     type: "sync.generated";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -17214,6 +17266,7 @@ export type SyncHeldEvent = {
     type: "sync.held";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -17249,6 +17302,7 @@ export type SyncUpdatedEvent = {
     type: "sync.updated";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -17284,6 +17338,7 @@ export type TutorialStepCompletedEvent = {
     type: "tutorial.step_completed";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -17319,6 +17374,7 @@ export type WebhookTestEvent = {
     type: "webhook.test";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -17354,6 +17410,7 @@ export type WebhookEndpointDisabledEvent = {
     type: "webhook_endpoint.disabled";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -17389,6 +17446,7 @@ export type WebhookEndpointEnabledEvent = {
     type: "webhook_endpoint.enabled";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -17424,6 +17482,7 @@ export type WebhookEndpointSecretRotatedEvent = {
     type: "webhook_endpoint.secret_rotated";
     /**
      * When it happened.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -17442,25 +17501,14 @@ export type WebhookEndpointSecretRotatedEvent = {
     data: Endpoint;
 };
 
-export type Sign_upResult = SignedUp;
+/**
+ * Any JSON value.
+ */
+export type JsonValue = string | number | boolean | Record<string, unknown> | unknown[] | null;
 
-export type Sign_upBody = Signup;
+export type List_decisionsResult = DecisionList;
 
-export type Sign_upResponseHeaders = {
-    requestId?: string;
-    accessControlAllowOrigin?: string;
-    ratelimit?: string;
-    ratelimitPolicy?: string;
-    location?: string;
-};
-
-export type Sign_upVariables = {
-    body: Sign_upBody;
-};
-
-export type List_keysResult = KeyList;
-
-export type List_keysQuery = {
+export type List_decisionsQuery = {
     /**
      * How many items a page has, 1 to 100.
      * @minimum 1
@@ -17475,24 +17523,60 @@ export type List_keysQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * Full text: all words, `"a phrase"`, `-without`, `one or other`. Typos are forgiven; the last word may be the beginning of one. Other filters select among the 1,000 best matches.
+     * @minLength 1
+     * @maxLength 200
+     * @pattern ^[^\u0000]*$
+     */
+    q?: string;
+    /**
+     * Where it stands.
+     * @minItems 0
+     * @maxItems 2
+     */
+    status?: ("draft" | "recorded")[];
+    /**
+     * Which kind it is.
+     * @minItems 0
+     * @maxItems 5
+     */
+    kind?: ("build_vs_buy" | "tradeoff" | "tech_debt" | "architecture" | "scope")[];
+    /**
+     * Its number in the series.
+     * @minItems 0
+     * @maxItems 20
+     */
+    number?: number[];
+    /**
+     * The alias.
+     * @minLength 1
+     * @maxLength 200
+     * @pattern ^[^\u0000]*$
+     */
+    alias?: string;
+    /**
+     * Those with a cause to look at them again, or without one.
+     */
+    review_due?: boolean;
 };
 
-export type List_keysResponseHeaders = {
+export type List_decisionsResponseHeaders = {
     requestId?: string;
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
 };
 
-export type List_keysVariables = {
-    query?: List_keysQuery;
+export type List_decisionsVariables = {
+    query?: List_decisionsQuery;
 };
 
-export type Create_keyResult = KeyCreated;
+export type Create_decisionResult = Decision;
 
-export type Create_keyBody = KeyCreate;
+export type Create_decisionBody = DecisionCreate;
 
-export type Create_keyHeaders = {
+export type Create_decisionHeaders = {
     /**
      * Makes the request safe to send again for 24 hours: a UUID is a good one.
      * @minLength 1
@@ -17502,80 +17586,142 @@ export type Create_keyHeaders = {
     "Idempotency-Key"?: string;
 };
 
-export type Create_keyResponseHeaders = {
+export type Create_decisionResponseHeaders = {
     requestId?: string;
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
     location?: string;
+    etag?: string;
 };
 
-export type Create_keyVariables = {
-    body: Create_keyBody;
-    headers?: Create_keyHeaders;
+export type Create_decisionVariables = {
+    body: Create_decisionBody;
+    headers?: Create_decisionHeaders;
 };
 
-export type Get_keyResult = Key;
+export type Verify_decisionsResult = Chain;
 
-export type Get_keyPath = {
+export type Verify_decisionsQuery = {
     /**
-     * Its id, a prefix that tells the kind and 26 characters.
-     * @minLength 30
-     * @maxLength 30
-     * @pattern ^key_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     * Start behind this position.
+     * @minimum 0
+     * @maximum 2147483647
+     * @format int32
      */
-    id: string;
+    after?: number;
+    /**
+     * How many entries to check.
+     * @minimum 1
+     * @maximum 5000
+     * @format int32
+     */
+    limit?: number;
 };
 
-export type Get_keyResponseHeaders = {
+export type Verify_decisionsResponseHeaders = {
     requestId?: string;
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
 };
 
-export type Get_keyVariables = {
-    path: Get_keyPath;
+export type Verify_decisionsVariables = {
+    query?: Verify_decisionsQuery;
 };
 
-export type Revoke_keyResult = void;
+export type Get_decisionResult = Decision;
 
-export type Revoke_keyPath = {
+export type Get_decisionPath = {
     /**
      * Its id, a prefix that tells the kind and 26 characters.
      * @minLength 30
      * @maxLength 30
-     * @pattern ^key_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     * @pattern ^dec_[0-7][0-9a-hjkmnp-tv-z]{25}$
      */
     id: string;
 };
 
-export type Revoke_keyResponseHeaders = {
+export type Get_decisionQuery = {
+    /**
+     * Of the Markdown: what it was imported from, or MADR.
+     */
+    format?: "madr" | "nygard" | "log4brains";
+};
+
+export type Get_decisionResponseHeaders = {
     requestId?: string;
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
-export type Revoke_keyVariables = {
-    path: Revoke_keyPath;
+export type Get_decisionVariables = {
+    path: Get_decisionPath;
+    query?: Get_decisionQuery;
 };
 
-export type Rotate_keyResult = KeyCreated;
+export type Update_decisionResult = Decision;
 
-export type Rotate_keyPath = {
+export type Update_decisionPath = {
     /**
      * Its id, a prefix that tells the kind and 26 characters.
      * @minLength 30
      * @maxLength 30
-     * @pattern ^key_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     * @pattern ^dec_[0-7][0-9a-hjkmnp-tv-z]{25}$
      */
     id: string;
 };
 
-export type Rotate_keyBody = Rotate;
+export type Update_decisionBody = DecisionPatch;
 
-export type Rotate_keyHeaders = {
+export type Update_decisionHeaders = {
+    /**
+     * The ETag that the change starts from, like `"3"`.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
+     */
+    "If-Match"?: string;
+};
+
+export type Update_decisionResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+    etag?: string;
+};
+
+export type Update_decisionVariables = {
+    path: Update_decisionPath;
+    body: Update_decisionBody;
+    headers?: Update_decisionHeaders;
+};
+
+export type Record_decisionResult = Decision;
+
+export type Record_decisionPath = {
+    /**
+     * Its id, a prefix that tells the kind and 26 characters.
+     * @minLength 30
+     * @maxLength 30
+     * @pattern ^dec_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string;
+};
+
+export type Record_decisionBody = Verdict;
+
+export type Record_decisionHeaders = {
+    /**
+     * The ETag that the change starts from, like `"3"`.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
+     */
+    "If-Match"?: string;
     /**
      * Makes the request safe to send again for 24 hours: a UUID is a good one.
      * @minLength 1
@@ -17585,18 +17731,130 @@ export type Rotate_keyHeaders = {
     "Idempotency-Key"?: string;
 };
 
-export type Rotate_keyResponseHeaders = {
+export type Record_decisionResponseHeaders = {
     requestId?: string;
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
-    location?: string;
+    etag?: string;
 };
 
-export type Rotate_keyVariables = {
-    path: Rotate_keyPath;
-    body: Rotate_keyBody;
-    headers?: Rotate_keyHeaders;
+export type Record_decisionVariables = {
+    path: Record_decisionPath;
+    body: Record_decisionBody;
+    headers?: Record_decisionHeaders;
+};
+
+export type Link_decisionResult = Decision;
+
+export type Link_decisionPath = {
+    /**
+     * Its id, a prefix that tells the kind and 26 characters.
+     * @minLength 30
+     * @maxLength 30
+     * @pattern ^dec_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string;
+};
+
+export type Link_decisionBody = DecisionLinkCreate;
+
+export type Link_decisionHeaders = {
+    /**
+     * Makes the request safe to send again for 24 hours: a UUID is a good one.
+     * @minLength 1
+     * @maxLength 255
+     * @pattern ^[\x21-\x7e]+$
+     */
+    "Idempotency-Key"?: string;
+};
+
+export type Link_decisionResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+    etag?: string;
+};
+
+export type Link_decisionVariables = {
+    path: Link_decisionPath;
+    body: Link_decisionBody;
+    headers?: Link_decisionHeaders;
+};
+
+export type Observe_decisionResult = DecisionObservation;
+
+export type Observe_decisionPath = {
+    /**
+     * Its id, a prefix that tells the kind and 26 characters.
+     * @minLength 30
+     * @maxLength 30
+     * @pattern ^dec_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string;
+};
+
+export type Observe_decisionBody = DecisionObservationCreate;
+
+export type Observe_decisionHeaders = {
+    /**
+     * Makes the request safe to send again for 24 hours: a UUID is a good one.
+     * @minLength 1
+     * @maxLength 255
+     * @pattern ^[\x21-\x7e]+$
+     */
+    "Idempotency-Key"?: string;
+};
+
+export type Observe_decisionResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+};
+
+export type Observe_decisionVariables = {
+    path: Observe_decisionPath;
+    body: Observe_decisionBody;
+    headers?: Observe_decisionHeaders;
+};
+
+export type Compute_decision_tcoResult = Tco;
+
+export type Compute_decision_tcoPath = {
+    /**
+     * Its id, a prefix that tells the kind and 26 characters.
+     * @minLength 30
+     * @maxLength 30
+     * @pattern ^dec_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string;
+};
+
+export type Compute_decision_tcoBody = TcoQuestion;
+
+export type Compute_decision_tcoHeaders = {
+    /**
+     * Makes the request safe to send again for 24 hours: a UUID is a good one.
+     * @minLength 1
+     * @maxLength 255
+     * @pattern ^[\x21-\x7e]+$
+     */
+    "Idempotency-Key"?: string;
+};
+
+export type Compute_decision_tcoResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+};
+
+export type Compute_decision_tcoVariables = {
+    path: Compute_decision_tcoPath;
+    body: Compute_decision_tcoBody;
+    headers?: Compute_decision_tcoHeaders;
 };
 
 export type List_featuresResult = FeatureExpandedList;
@@ -17636,24 +17894,28 @@ export type List_featuresQuery = {
     source?: string[];
     /**
      * RFC 3339.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     updated_at_gte?: string;
     /**
      * RFC 3339.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     updated_at_lte?: string;
     /**
      * RFC 3339.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at_gte?: string;
     /**
      * RFC 3339.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -17666,7 +17928,7 @@ export type List_featuresQuery = {
      */
     sort?: string;
     /**
-     * Full text: all words, `"a phrase"`, `-without`, `one or other`. Typos are forgiven; the last word may be the beginning of one. Other filters select among the 2,000 best matches.
+     * Full text: all words, `"a phrase"`, `-without`, `one or other`. Typos are forgiven; the last word may be the beginning of one. Other filters select among the 1,000 best matches.
      * @minLength 1
      * @maxLength 200
      * @pattern ^[^\u0000]*$
@@ -17695,6 +17957,7 @@ export type List_featuresQuery = {
     score_lte?: number;
     /**
      * The same as updated_at_gte.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -17738,6 +18001,7 @@ export type Create_featureResponseHeaders = {
     ratelimit?: string;
     ratelimitPolicy?: string;
     location?: string;
+    etag?: string;
 };
 
 export type Create_featureVariables = {
@@ -17745,7 +18009,7 @@ export type Create_featureVariables = {
     headers?: Create_featureHeaders;
 };
 
-export type Export_featuresResult = void;
+export type Export_featuresResult = FeatureExport;
 
 export type Export_featuresQuery = {
     /**
@@ -17802,6 +18066,7 @@ export type Get_featureResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_featureVariables = {
@@ -17872,6 +18137,7 @@ export type Update_featureResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Update_featureVariables = {
@@ -17884,7 +18150,7 @@ export type SearchResult = Matches;
 
 export type SearchQuery = {
     /**
-     * Full text: all words, `"a phrase"`, `-without`, `one or other`. Typos are forgiven; the last word may be the beginning of one. Other filters select among the 2,000 best matches.
+     * Full text: all words, `"a phrase"`, `-without`, `one or other`. Typos are forgiven; the last word may be the beginning of one. Other filters select among the 1,000 best matches.
      * @minLength 1
      * @maxLength 200
      * @pattern ^[^\u0000]*$
@@ -17985,6 +18251,7 @@ export type Upsert_featureResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Upsert_featureVariables = {
@@ -18101,12 +18368,14 @@ export type List_scoresQuery = {
     value_lte?: number;
     /**
      * RFC 3339.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at_gte?: string;
     /**
      * RFC 3339.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -18202,6 +18471,7 @@ export type Create_scoring_modelResponseHeaders = {
     ratelimit?: string;
     ratelimitPolicy?: string;
     location?: string;
+    etag?: string;
 };
 
 export type Create_scoring_modelVariables = {
@@ -18226,6 +18496,7 @@ export type Get_scoring_modelResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_scoring_modelVariables = {
@@ -18315,12 +18586,14 @@ export type List_roadmap_revisionsQuery = {
     framework?: string[];
     /**
      * RFC 3339.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     created_at_gte?: string;
     /**
      * RFC 3339.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -18505,12 +18778,14 @@ export type Get_allocationQuery = {
     horizon?: string[];
     /**
      * Start of the period, RFC 3339.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     updated_at_gte?: string;
     /**
      * End of the period, RFC 3339.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -18535,6 +18810,7 @@ export type Get_roadmap_policyResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Set_roadmap_policyResult = Policy;
@@ -18556,6 +18832,7 @@ export type Set_roadmap_policyResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Set_roadmap_policyVariables = {
@@ -18713,6 +18990,7 @@ export type Set_roadmap_itemResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Set_roadmap_itemVariables = {
@@ -18891,6 +19169,7 @@ export type Create_scenarioResponseHeaders = {
     ratelimit?: string;
     ratelimitPolicy?: string;
     location?: string;
+    etag?: string;
 };
 
 export type Create_scenarioVariables = {
@@ -18915,6 +19194,7 @@ export type Get_scenarioResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_scenarioVariables = {
@@ -19015,352 +19295,6 @@ export type Promote_scenarioVariables = {
     headers?: Promote_scenarioHeaders;
 };
 
-export type List_decisionsResult = DecisionList;
-
-export type List_decisionsQuery = {
-    /**
-     * How many items a page has, 1 to 100.
-     * @minimum 1
-     * @maximum 100
-     * @format int32
-     */
-    limit?: number;
-    /**
-     * `next_cursor` of the page before. Leave it out for the first.
-     * @minLength 1
-     * @maxLength 4000
-     * @pattern ^[^\u0000]*$
-     */
-    cursor?: string;
-    /**
-     * Full text: all words, `"a phrase"`, `-without`, `one or other`. Typos are forgiven; the last word may be the beginning of one. Other filters select among the 2,000 best matches.
-     * @minLength 1
-     * @maxLength 200
-     * @pattern ^[^\u0000]*$
-     */
-    q?: string;
-    /**
-     * Where it stands.
-     * @minItems 0
-     * @maxItems 2
-     */
-    status?: ("draft" | "recorded")[];
-    /**
-     * Which kind it is.
-     * @minItems 0
-     * @maxItems 5
-     */
-    kind?: ("build_vs_buy" | "tradeoff" | "tech_debt" | "architecture" | "scope")[];
-    /**
-     * Its number in the series.
-     * @minItems 0
-     * @maxItems 20
-     */
-    number?: number[];
-    /**
-     * The alias.
-     * @minLength 1
-     * @maxLength 200
-     * @pattern ^[^\u0000]*$
-     */
-    alias?: string;
-    /**
-     * Those with a cause to look at them again, or without one.
-     */
-    review_due?: boolean;
-};
-
-export type List_decisionsResponseHeaders = {
-    requestId?: string;
-    accessControlAllowOrigin?: string;
-    ratelimit?: string;
-    ratelimitPolicy?: string;
-};
-
-export type List_decisionsVariables = {
-    query?: List_decisionsQuery;
-};
-
-export type Create_decisionResult = Decision;
-
-export type Create_decisionBody = DecisionCreate;
-
-export type Create_decisionHeaders = {
-    /**
-     * Makes the request safe to send again for 24 hours: a UUID is a good one.
-     * @minLength 1
-     * @maxLength 255
-     * @pattern ^[\x21-\x7e]+$
-     */
-    "Idempotency-Key"?: string;
-};
-
-export type Create_decisionResponseHeaders = {
-    requestId?: string;
-    accessControlAllowOrigin?: string;
-    ratelimit?: string;
-    ratelimitPolicy?: string;
-    location?: string;
-};
-
-export type Create_decisionVariables = {
-    body: Create_decisionBody;
-    headers?: Create_decisionHeaders;
-};
-
-export type Verify_decisionsResult = Chain;
-
-export type Verify_decisionsQuery = {
-    /**
-     * Start behind this position.
-     * @minimum 0
-     * @maximum 2147483647
-     * @format int32
-     */
-    after?: number;
-    /**
-     * How many entries to check.
-     * @minimum 1
-     * @maximum 5000
-     * @format int32
-     */
-    limit?: number;
-};
-
-export type Verify_decisionsResponseHeaders = {
-    requestId?: string;
-    accessControlAllowOrigin?: string;
-    ratelimit?: string;
-    ratelimitPolicy?: string;
-};
-
-export type Verify_decisionsVariables = {
-    query?: Verify_decisionsQuery;
-};
-
-export type Get_decisionResult = Decision;
-
-export type Get_decisionPath = {
-    /**
-     * Its id, a prefix that tells the kind and 26 characters.
-     * @minLength 30
-     * @maxLength 30
-     * @pattern ^dec_[0-7][0-9a-hjkmnp-tv-z]{25}$
-     */
-    id: string;
-};
-
-export type Get_decisionQuery = {
-    /**
-     * Of the Markdown: what it was imported from, or MADR.
-     */
-    format?: "madr" | "nygard" | "log4brains";
-};
-
-export type Get_decisionResponseHeaders = {
-    requestId?: string;
-    accessControlAllowOrigin?: string;
-    ratelimit?: string;
-    ratelimitPolicy?: string;
-};
-
-export type Get_decisionVariables = {
-    path: Get_decisionPath;
-    query?: Get_decisionQuery;
-};
-
-export type Update_decisionResult = Decision;
-
-export type Update_decisionPath = {
-    /**
-     * Its id, a prefix that tells the kind and 26 characters.
-     * @minLength 30
-     * @maxLength 30
-     * @pattern ^dec_[0-7][0-9a-hjkmnp-tv-z]{25}$
-     */
-    id: string;
-};
-
-export type Update_decisionBody = DecisionPatch;
-
-export type Update_decisionHeaders = {
-    /**
-     * The ETag that the change starts from, like `"3"`.
-     * @minLength 0
-     * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
-     */
-    "If-Match"?: string;
-};
-
-export type Update_decisionResponseHeaders = {
-    requestId?: string;
-    accessControlAllowOrigin?: string;
-    ratelimit?: string;
-    ratelimitPolicy?: string;
-};
-
-export type Update_decisionVariables = {
-    path: Update_decisionPath;
-    body: Update_decisionBody;
-    headers?: Update_decisionHeaders;
-};
-
-export type Record_decisionResult = Decision;
-
-export type Record_decisionPath = {
-    /**
-     * Its id, a prefix that tells the kind and 26 characters.
-     * @minLength 30
-     * @maxLength 30
-     * @pattern ^dec_[0-7][0-9a-hjkmnp-tv-z]{25}$
-     */
-    id: string;
-};
-
-export type Record_decisionBody = Verdict;
-
-export type Record_decisionHeaders = {
-    /**
-     * The ETag that the change starts from, like `"3"`.
-     * @minLength 0
-     * @maxLength 200
-     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
-     */
-    "If-Match"?: string;
-    /**
-     * Makes the request safe to send again for 24 hours: a UUID is a good one.
-     * @minLength 1
-     * @maxLength 255
-     * @pattern ^[\x21-\x7e]+$
-     */
-    "Idempotency-Key"?: string;
-};
-
-export type Record_decisionResponseHeaders = {
-    requestId?: string;
-    accessControlAllowOrigin?: string;
-    ratelimit?: string;
-    ratelimitPolicy?: string;
-};
-
-export type Record_decisionVariables = {
-    path: Record_decisionPath;
-    body: Record_decisionBody;
-    headers?: Record_decisionHeaders;
-};
-
-export type Link_decisionResult = Decision;
-
-export type Link_decisionPath = {
-    /**
-     * Its id, a prefix that tells the kind and 26 characters.
-     * @minLength 30
-     * @maxLength 30
-     * @pattern ^dec_[0-7][0-9a-hjkmnp-tv-z]{25}$
-     */
-    id: string;
-};
-
-export type Link_decisionBody = DecisionLinkCreate;
-
-export type Link_decisionHeaders = {
-    /**
-     * Makes the request safe to send again for 24 hours: a UUID is a good one.
-     * @minLength 1
-     * @maxLength 255
-     * @pattern ^[\x21-\x7e]+$
-     */
-    "Idempotency-Key"?: string;
-};
-
-export type Link_decisionResponseHeaders = {
-    requestId?: string;
-    accessControlAllowOrigin?: string;
-    ratelimit?: string;
-    ratelimitPolicy?: string;
-};
-
-export type Link_decisionVariables = {
-    path: Link_decisionPath;
-    body: Link_decisionBody;
-    headers?: Link_decisionHeaders;
-};
-
-export type Observe_decisionResult = DecisionObservation;
-
-export type Observe_decisionPath = {
-    /**
-     * Its id, a prefix that tells the kind and 26 characters.
-     * @minLength 30
-     * @maxLength 30
-     * @pattern ^dec_[0-7][0-9a-hjkmnp-tv-z]{25}$
-     */
-    id: string;
-};
-
-export type Observe_decisionBody = DecisionObservationCreate;
-
-export type Observe_decisionHeaders = {
-    /**
-     * Makes the request safe to send again for 24 hours: a UUID is a good one.
-     * @minLength 1
-     * @maxLength 255
-     * @pattern ^[\x21-\x7e]+$
-     */
-    "Idempotency-Key"?: string;
-};
-
-export type Observe_decisionResponseHeaders = {
-    requestId?: string;
-    accessControlAllowOrigin?: string;
-    ratelimit?: string;
-    ratelimitPolicy?: string;
-};
-
-export type Observe_decisionVariables = {
-    path: Observe_decisionPath;
-    body: Observe_decisionBody;
-    headers?: Observe_decisionHeaders;
-};
-
-export type Compute_decision_tcoResult = Tco;
-
-export type Compute_decision_tcoPath = {
-    /**
-     * Its id, a prefix that tells the kind and 26 characters.
-     * @minLength 30
-     * @maxLength 30
-     * @pattern ^dec_[0-7][0-9a-hjkmnp-tv-z]{25}$
-     */
-    id: string;
-};
-
-export type Compute_decision_tcoBody = TcoQuestion;
-
-export type Compute_decision_tcoHeaders = {
-    /**
-     * Makes the request safe to send again for 24 hours: a UUID is a good one.
-     * @minLength 1
-     * @maxLength 255
-     * @pattern ^[\x21-\x7e]+$
-     */
-    "Idempotency-Key"?: string;
-};
-
-export type Compute_decision_tcoResponseHeaders = {
-    requestId?: string;
-    accessControlAllowOrigin?: string;
-    ratelimit?: string;
-    ratelimitPolicy?: string;
-};
-
-export type Compute_decision_tcoVariables = {
-    path: Compute_decision_tcoPath;
-    body: Compute_decision_tcoBody;
-    headers?: Compute_decision_tcoHeaders;
-};
-
 export type List_prdsResult = PrdList;
 
 export type List_prdsQuery = {
@@ -19379,7 +19313,7 @@ export type List_prdsQuery = {
      */
     cursor?: string;
     /**
-     * Full text: all words, `"a phrase"`, `-without`, `one or other`. Typos are forgiven; the last word may be the beginning of one. Other filters select among the 2,000 best matches.
+     * Full text: all words, `"a phrase"`, `-without`, `one or other`. Typos are forgiven; the last word may be the beginning of one. Other filters select among the 1,000 best matches.
      * @minLength 1
      * @maxLength 200
      * @pattern ^[^\u0000]*$
@@ -19424,6 +19358,7 @@ export type Create_prdResponseHeaders = {
     ratelimit?: string;
     ratelimitPolicy?: string;
     location?: string;
+    etag?: string;
 };
 
 export type Create_prdVariables = {
@@ -19483,6 +19418,7 @@ export type Get_prdResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_prdVariables = {
@@ -19518,6 +19454,7 @@ export type Update_prdResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Update_prdVariables = {
@@ -19538,7 +19475,7 @@ export type Add_requirementPath = {
     id: string;
 };
 
-export type Add_requirementBody = RequirementInput;
+export type Add_requirementBody = Requirement;
 
 export type Add_requirementHeaders = {
     /**
@@ -19563,6 +19500,7 @@ export type Add_requirementResponseHeaders = {
     ratelimit?: string;
     ratelimitPolicy?: string;
     location?: string;
+    etag?: string;
 };
 
 export type Add_requirementVariables = {
@@ -19607,6 +19545,7 @@ export type Update_requirementResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Update_requirementVariables = {
@@ -19652,6 +19591,7 @@ export type Add_storyResponseHeaders = {
     ratelimit?: string;
     ratelimitPolicy?: string;
     location?: string;
+    etag?: string;
 };
 
 export type Add_storyVariables = {
@@ -19672,7 +19612,7 @@ export type Add_riskPath = {
     id: string;
 };
 
-export type Add_riskBody = RiskInput;
+export type Add_riskBody = Risk;
 
 export type Add_riskHeaders = {
     /**
@@ -19697,6 +19637,7 @@ export type Add_riskResponseHeaders = {
     ratelimit?: string;
     ratelimitPolicy?: string;
     location?: string;
+    etag?: string;
 };
 
 export type Add_riskVariables = {
@@ -19717,7 +19658,7 @@ export type Add_questionPath = {
     id: string;
 };
 
-export type Add_questionBody = OpenQuestionInput;
+export type Add_questionBody = OpenQuestion;
 
 export type Add_questionHeaders = {
     /**
@@ -19742,6 +19683,7 @@ export type Add_questionResponseHeaders = {
     ratelimit?: string;
     ratelimitPolicy?: string;
     location?: string;
+    etag?: string;
 };
 
 export type Add_questionVariables = {
@@ -19786,6 +19728,7 @@ export type Update_questionResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Update_questionVariables = {
@@ -20131,6 +20074,7 @@ export type Export_prdResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Export_prdVariables = {
@@ -20200,6 +20144,7 @@ export type Create_debtResponseHeaders = {
     ratelimit?: string;
     ratelimitPolicy?: string;
     location?: string;
+    etag?: string;
 };
 
 export type Create_debtVariables = {
@@ -20224,6 +20169,7 @@ export type Get_debtResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_debtVariables = {
@@ -20293,6 +20239,7 @@ export type Update_debtResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Update_debtVariables = {
@@ -20318,6 +20265,7 @@ export type Pitch_debtResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Pitch_debtVariables = {
@@ -20387,6 +20335,7 @@ export type Create_spikeResponseHeaders = {
     ratelimit?: string;
     ratelimitPolicy?: string;
     location?: string;
+    etag?: string;
 };
 
 export type Create_spikeVariables = {
@@ -20411,6 +20360,7 @@ export type Get_spikeResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_spikeVariables = {
@@ -20444,6 +20394,7 @@ export type Start_spikeResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Start_spikeVariables = {
@@ -20480,6 +20431,7 @@ export type Conclude_spikeResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Conclude_spikeVariables = {
@@ -20544,6 +20496,7 @@ export type Create_syncResponseHeaders = {
     ratelimit?: string;
     ratelimitPolicy?: string;
     location?: string;
+    etag?: string;
 };
 
 export type Create_syncVariables = {
@@ -20568,6 +20521,7 @@ export type Get_syncResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_syncVariables = {
@@ -20603,6 +20557,7 @@ export type Update_syncResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Update_syncVariables = {
@@ -20673,6 +20628,7 @@ export type Create_blockerResponseHeaders = {
     ratelimit?: string;
     ratelimitPolicy?: string;
     location?: string;
+    etag?: string;
 };
 
 export type Create_blockerVariables = {
@@ -20697,6 +20653,7 @@ export type Get_blockerResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_blockerVariables = {
@@ -20732,6 +20689,7 @@ export type Update_blockerResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Update_blockerVariables = {
@@ -20790,6 +20748,7 @@ export type Create_planResponseHeaders = {
     ratelimit?: string;
     ratelimitPolicy?: string;
     location?: string;
+    etag?: string;
 };
 
 export type Create_planVariables = {
@@ -20814,6 +20773,7 @@ export type Get_planResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_planVariables = {
@@ -20883,6 +20843,7 @@ export type Update_planResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Update_planVariables = {
@@ -20920,6 +20881,7 @@ export type Import_load_testResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Import_load_testVariables = {
@@ -20987,6 +20949,7 @@ export type Create_endpointResponseHeaders = {
     ratelimit?: string;
     ratelimitPolicy?: string;
     location?: string;
+    etag?: string;
 };
 
 export type Create_endpointVariables = {
@@ -21011,6 +20974,7 @@ export type Get_endpointResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_endpointVariables = {
@@ -21080,6 +21044,7 @@ export type Update_endpointResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Update_endpointVariables = {
@@ -21499,6 +21464,7 @@ export type Redeliver_manyResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Redeliver_manyVariables = {
@@ -21535,6 +21501,7 @@ export type ReplayResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type ReplayVariables = {
@@ -21630,6 +21597,45 @@ export type Verify_webhookVariables = {
     headers?: Verify_webhookHeaders;
 };
 
+export type Get_inboxResult = Inbox;
+
+export type Get_inboxResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+};
+
+export type List_inbox_messagesResult = MessageList;
+
+export type List_inbox_messagesQuery = {
+    /**
+     * How many items a page has, 1 to 100.
+     * @minimum 1
+     * @maximum 100
+     * @format int32
+     */
+    limit?: number;
+    /**
+     * `next_cursor` of the page before. Leave it out for the first.
+     * @minLength 1
+     * @maxLength 4000
+     * @pattern ^[^\u0000]*$
+     */
+    cursor?: string;
+};
+
+export type List_inbox_messagesResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+};
+
+export type List_inbox_messagesVariables = {
+    query?: List_inbox_messagesQuery;
+};
+
 export type List_importsResult = ImportSummaryList;
 
 export type List_importsQuery = {
@@ -21710,45 +21716,6 @@ export type Get_importVariables = {
     path: Get_importPath;
 };
 
-export type Get_inboxResult = Inbox;
-
-export type Get_inboxResponseHeaders = {
-    requestId?: string;
-    accessControlAllowOrigin?: string;
-    ratelimit?: string;
-    ratelimitPolicy?: string;
-};
-
-export type List_inbox_messagesResult = MessageList;
-
-export type List_inbox_messagesQuery = {
-    /**
-     * How many items a page has, 1 to 100.
-     * @minimum 1
-     * @maximum 100
-     * @format int32
-     */
-    limit?: number;
-    /**
-     * `next_cursor` of the page before. Leave it out for the first.
-     * @minLength 1
-     * @maxLength 4000
-     * @pattern ^[^\u0000]*$
-     */
-    cursor?: string;
-};
-
-export type List_inbox_messagesResponseHeaders = {
-    requestId?: string;
-    accessControlAllowOrigin?: string;
-    ratelimit?: string;
-    ratelimitPolicy?: string;
-};
-
-export type List_inbox_messagesVariables = {
-    query?: List_inbox_messagesQuery;
-};
-
 export type List_operationsResult = OperationList;
 
 export type List_operationsQuery = {
@@ -21808,6 +21775,7 @@ export type Get_operationResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_operationVariables = {
@@ -21841,6 +21809,7 @@ export type Pause_operationResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Pause_operationVariables = {
@@ -21875,6 +21844,7 @@ export type Resume_operationResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Resume_operationVariables = {
@@ -21909,6 +21879,7 @@ export type Cancel_operationResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Cancel_operationVariables = {
@@ -21916,20 +21887,180 @@ export type Cancel_operationVariables = {
     headers?: Cancel_operationHeaders;
 };
 
+export type Sign_upResult = SignedUp;
+
+export type Sign_upBody = Signup;
+
+export type Sign_upResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+    location?: string;
+};
+
+export type Sign_upVariables = {
+    body: Sign_upBody;
+};
+
+export type List_keysResult = KeyList;
+
+export type List_keysQuery = {
+    /**
+     * How many items a page has, 1 to 100.
+     * @minimum 1
+     * @maximum 100
+     * @format int32
+     */
+    limit?: number;
+    /**
+     * `next_cursor` of the page before. Leave it out for the first.
+     * @minLength 1
+     * @maxLength 4000
+     * @pattern ^[^\u0000]*$
+     */
+    cursor?: string;
+};
+
+export type List_keysResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+};
+
+export type List_keysVariables = {
+    query?: List_keysQuery;
+};
+
+export type Create_keyResult = KeyCreated;
+
+export type Create_keyBody = KeyCreate;
+
+export type Create_keyHeaders = {
+    /**
+     * Makes the request safe to send again for 24 hours: a UUID is a good one.
+     * @minLength 1
+     * @maxLength 255
+     * @pattern ^[\x21-\x7e]+$
+     */
+    "Idempotency-Key"?: string;
+};
+
+export type Create_keyResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+    location?: string;
+    etag?: string;
+};
+
+export type Create_keyVariables = {
+    body: Create_keyBody;
+    headers?: Create_keyHeaders;
+};
+
+export type Get_keyResult = Key;
+
+export type Get_keyPath = {
+    /**
+     * Its id, a prefix that tells the kind and 26 characters.
+     * @minLength 30
+     * @maxLength 30
+     * @pattern ^key_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string;
+};
+
+export type Get_keyResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+    etag?: string;
+};
+
+export type Get_keyVariables = {
+    path: Get_keyPath;
+};
+
+export type Revoke_keyResult = void;
+
+export type Revoke_keyPath = {
+    /**
+     * Its id, a prefix that tells the kind and 26 characters.
+     * @minLength 30
+     * @maxLength 30
+     * @pattern ^key_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string;
+};
+
+export type Revoke_keyResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+};
+
+export type Revoke_keyVariables = {
+    path: Revoke_keyPath;
+};
+
+export type Rotate_keyResult = KeyCreated;
+
+export type Rotate_keyPath = {
+    /**
+     * Its id, a prefix that tells the kind and 26 characters.
+     * @minLength 30
+     * @maxLength 30
+     * @pattern ^key_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string;
+};
+
+export type Rotate_keyBody = Rotate;
+
+export type Rotate_keyHeaders = {
+    /**
+     * Makes the request safe to send again for 24 hours: a UUID is a good one.
+     * @minLength 1
+     * @maxLength 255
+     * @pattern ^[\x21-\x7e]+$
+     */
+    "Idempotency-Key"?: string;
+};
+
+export type Rotate_keyResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+    location?: string;
+    etag?: string;
+};
+
+export type Rotate_keyVariables = {
+    path: Rotate_keyPath;
+    body: Rotate_keyBody;
+    headers?: Rotate_keyHeaders;
+};
+
 export type Get_usageResult = Usage;
 
 export type Get_usageQuery = {
     /**
      * The first day, UTC; 30 days ago unless given.
-     * @minLength 0
-     * @maxLength 4194304
+     * @minLength 10
+     * @maxLength 10
      * @format date
      */
     since?: string;
     /**
      * The last day, UTC; today unless given.
-     * @minLength 0
-     * @maxLength 4194304
+     * @minLength 10
+     * @maxLength 10
      * @format date
      */
     until?: string;
@@ -22035,12 +22166,14 @@ export type List_auditQuery = {
     action?: ("insert" | "update" | "delete")[];
     /**
      * RFC 3339.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
     at_gte?: string;
     /**
      * RFC 3339.
+     * @minLength 20
      * @maxLength 40
      * @format date-time
      */
@@ -22172,51 +22305,39 @@ export type Open_sandboxResponseHeaders = {
  * type-level companion of `OPERATIONS` that gives `createClient<Ops>` its typed methods.
  */
 export type Ops = {
-    sign_up: {
+    list_decisions: {
         args: {
-            body: Sign_upBody;
+            query?: List_decisionsQuery;
         };
-        result: Sign_upResult;
+        result: List_decisionsResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+        };
+        item: Decision;
+    };
+    create_decision: {
+        args: {
+            body: Create_decisionBody;
+            headers?: Create_decisionHeaders;
+        };
+        result: Create_decisionResult;
         headers: {
             requestId?: string;
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
             location?: string;
+            etag?: string;
         };
     };
-    list_keys: {
+    verify_decisions: {
         args: {
-            query?: List_keysQuery;
+            query?: Verify_decisionsQuery;
         };
-        result: List_keysResult;
-        headers: {
-            requestId?: string;
-            accessControlAllowOrigin?: string;
-            ratelimit?: string;
-            ratelimitPolicy?: string;
-        };
-        item: Key;
-    };
-    create_key: {
-        args: {
-            body: Create_keyBody;
-            headers?: Create_keyHeaders;
-        };
-        result: Create_keyResult;
-        headers: {
-            requestId?: string;
-            accessControlAllowOrigin?: string;
-            ratelimit?: string;
-            ratelimitPolicy?: string;
-            location?: string;
-        };
-    };
-    get_key: {
-        args: {
-            path: Get_keyPath;
-        };
-        result: Get_keyResult;
+        result: Verify_decisionsResult;
         headers: {
             requestId?: string;
             accessControlAllowOrigin?: string;
@@ -22224,11 +22345,72 @@ export type Ops = {
             ratelimitPolicy?: string;
         };
     };
-    revoke_key: {
+    get_decision: {
         args: {
-            path: Revoke_keyPath;
+            path: Get_decisionPath;
+            query?: Get_decisionQuery;
         };
-        result: Revoke_keyResult;
+        result: Get_decisionResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+            etag?: string;
+        };
+    };
+    update_decision: {
+        args: {
+            path: Update_decisionPath;
+            body: Update_decisionBody;
+            headers?: Update_decisionHeaders;
+        };
+        result: Update_decisionResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+            etag?: string;
+        };
+    };
+    record_decision: {
+        args: {
+            path: Record_decisionPath;
+            body: Record_decisionBody;
+            headers?: Record_decisionHeaders;
+        };
+        result: Record_decisionResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+            etag?: string;
+        };
+    };
+    link_decision: {
+        args: {
+            path: Link_decisionPath;
+            body: Link_decisionBody;
+            headers?: Link_decisionHeaders;
+        };
+        result: Link_decisionResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+            etag?: string;
+        };
+    };
+    observe_decision: {
+        args: {
+            path: Observe_decisionPath;
+            body: Observe_decisionBody;
+            headers?: Observe_decisionHeaders;
+        };
+        result: Observe_decisionResult;
         headers: {
             requestId?: string;
             accessControlAllowOrigin?: string;
@@ -22236,19 +22418,18 @@ export type Ops = {
             ratelimitPolicy?: string;
         };
     };
-    rotate_key: {
+    compute_decision_tco: {
         args: {
-            path: Rotate_keyPath;
-            body: Rotate_keyBody;
-            headers?: Rotate_keyHeaders;
+            path: Compute_decision_tcoPath;
+            body: Compute_decision_tcoBody;
+            headers?: Compute_decision_tcoHeaders;
         };
-        result: Rotate_keyResult;
+        result: Compute_decision_tcoResult;
         headers: {
             requestId?: string;
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
-            location?: string;
         };
     };
     list_features: {
@@ -22276,6 +22457,7 @@ export type Ops = {
             ratelimit?: string;
             ratelimitPolicy?: string;
             location?: string;
+            etag?: string;
         };
     };
     export_features: {
@@ -22301,6 +22483,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     delete_feature: {
@@ -22328,6 +22511,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     search: {
@@ -22368,6 +22552,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     create_score: {
@@ -22433,6 +22618,7 @@ export type Ops = {
             ratelimit?: string;
             ratelimitPolicy?: string;
             location?: string;
+            etag?: string;
         };
     };
     get_scoring_model: {
@@ -22445,6 +22631,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     get_score: {
@@ -22580,6 +22767,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     set_roadmap_policy: {
@@ -22593,6 +22781,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     list_overrides: {
@@ -22658,6 +22847,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     delete_roadmap_item: {
@@ -22737,6 +22927,7 @@ export type Ops = {
             ratelimit?: string;
             ratelimitPolicy?: string;
             location?: string;
+            etag?: string;
         };
     };
     get_scenario: {
@@ -22749,6 +22940,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     delete_scenario: {
@@ -22790,128 +22982,6 @@ export type Ops = {
             ratelimitPolicy?: string;
         };
     };
-    list_decisions: {
-        args: {
-            query?: List_decisionsQuery;
-        };
-        result: List_decisionsResult;
-        headers: {
-            requestId?: string;
-            accessControlAllowOrigin?: string;
-            ratelimit?: string;
-            ratelimitPolicy?: string;
-        };
-        item: Decision;
-    };
-    create_decision: {
-        args: {
-            body: Create_decisionBody;
-            headers?: Create_decisionHeaders;
-        };
-        result: Create_decisionResult;
-        headers: {
-            requestId?: string;
-            accessControlAllowOrigin?: string;
-            ratelimit?: string;
-            ratelimitPolicy?: string;
-            location?: string;
-        };
-    };
-    verify_decisions: {
-        args: {
-            query?: Verify_decisionsQuery;
-        };
-        result: Verify_decisionsResult;
-        headers: {
-            requestId?: string;
-            accessControlAllowOrigin?: string;
-            ratelimit?: string;
-            ratelimitPolicy?: string;
-        };
-    };
-    get_decision: {
-        args: {
-            path: Get_decisionPath;
-            query?: Get_decisionQuery;
-        };
-        result: Get_decisionResult;
-        headers: {
-            requestId?: string;
-            accessControlAllowOrigin?: string;
-            ratelimit?: string;
-            ratelimitPolicy?: string;
-        };
-    };
-    update_decision: {
-        args: {
-            path: Update_decisionPath;
-            body: Update_decisionBody;
-            headers?: Update_decisionHeaders;
-        };
-        result: Update_decisionResult;
-        headers: {
-            requestId?: string;
-            accessControlAllowOrigin?: string;
-            ratelimit?: string;
-            ratelimitPolicy?: string;
-        };
-    };
-    record_decision: {
-        args: {
-            path: Record_decisionPath;
-            body: Record_decisionBody;
-            headers?: Record_decisionHeaders;
-        };
-        result: Record_decisionResult;
-        headers: {
-            requestId?: string;
-            accessControlAllowOrigin?: string;
-            ratelimit?: string;
-            ratelimitPolicy?: string;
-        };
-    };
-    link_decision: {
-        args: {
-            path: Link_decisionPath;
-            body: Link_decisionBody;
-            headers?: Link_decisionHeaders;
-        };
-        result: Link_decisionResult;
-        headers: {
-            requestId?: string;
-            accessControlAllowOrigin?: string;
-            ratelimit?: string;
-            ratelimitPolicy?: string;
-        };
-    };
-    observe_decision: {
-        args: {
-            path: Observe_decisionPath;
-            body: Observe_decisionBody;
-            headers?: Observe_decisionHeaders;
-        };
-        result: Observe_decisionResult;
-        headers: {
-            requestId?: string;
-            accessControlAllowOrigin?: string;
-            ratelimit?: string;
-            ratelimitPolicy?: string;
-        };
-    };
-    compute_decision_tco: {
-        args: {
-            path: Compute_decision_tcoPath;
-            body: Compute_decision_tcoBody;
-            headers?: Compute_decision_tcoHeaders;
-        };
-        result: Compute_decision_tcoResult;
-        headers: {
-            requestId?: string;
-            accessControlAllowOrigin?: string;
-            ratelimit?: string;
-            ratelimitPolicy?: string;
-        };
-    };
     list_prds: {
         args: {
             query?: List_prdsQuery;
@@ -22937,6 +23007,7 @@ export type Ops = {
             ratelimit?: string;
             ratelimitPolicy?: string;
             location?: string;
+            etag?: string;
         };
     };
     list_prd_rules: {
@@ -22972,6 +23043,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     update_prd: {
@@ -22986,6 +23058,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     add_requirement: {
@@ -23001,6 +23074,7 @@ export type Ops = {
             ratelimit?: string;
             ratelimitPolicy?: string;
             location?: string;
+            etag?: string;
         };
     };
     update_requirement: {
@@ -23015,6 +23089,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     add_story: {
@@ -23030,6 +23105,7 @@ export type Ops = {
             ratelimit?: string;
             ratelimitPolicy?: string;
             location?: string;
+            etag?: string;
         };
     };
     add_risk: {
@@ -23045,6 +23121,7 @@ export type Ops = {
             ratelimit?: string;
             ratelimitPolicy?: string;
             location?: string;
+            etag?: string;
         };
     };
     add_question: {
@@ -23060,6 +23137,7 @@ export type Ops = {
             ratelimit?: string;
             ratelimitPolicy?: string;
             location?: string;
+            etag?: string;
         };
     };
     update_question: {
@@ -23074,6 +23152,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     list_prd_versions: {
@@ -23198,6 +23277,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     list_debts: {
@@ -23225,6 +23305,7 @@ export type Ops = {
             ratelimit?: string;
             ratelimitPolicy?: string;
             location?: string;
+            etag?: string;
         };
     };
     get_debt: {
@@ -23237,6 +23318,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     delete_debt: {
@@ -23264,6 +23346,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     pitch_debt: {
@@ -23276,6 +23359,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     list_spikes: {
@@ -23303,6 +23387,7 @@ export type Ops = {
             ratelimit?: string;
             ratelimitPolicy?: string;
             location?: string;
+            etag?: string;
         };
     };
     get_spike: {
@@ -23315,6 +23400,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     start_spike: {
@@ -23328,6 +23414,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     conclude_spike: {
@@ -23342,6 +23429,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     list_syncs: {
@@ -23369,6 +23457,7 @@ export type Ops = {
             ratelimit?: string;
             ratelimitPolicy?: string;
             location?: string;
+            etag?: string;
         };
     };
     get_sync: {
@@ -23381,6 +23470,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     update_sync: {
@@ -23395,6 +23485,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     list_blockers: {
@@ -23422,6 +23513,7 @@ export type Ops = {
             ratelimit?: string;
             ratelimitPolicy?: string;
             location?: string;
+            etag?: string;
         };
     };
     get_blocker: {
@@ -23434,6 +23526,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     update_blocker: {
@@ -23448,6 +23541,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     list_plans: {
@@ -23475,6 +23569,7 @@ export type Ops = {
             ratelimit?: string;
             ratelimitPolicy?: string;
             location?: string;
+            etag?: string;
         };
     };
     get_plan: {
@@ -23487,6 +23582,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     delete_plan: {
@@ -23514,6 +23610,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     import_load_test: {
@@ -23528,6 +23625,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     get_catalog: {
@@ -23565,6 +23663,7 @@ export type Ops = {
             ratelimit?: string;
             ratelimitPolicy?: string;
             location?: string;
+            etag?: string;
         };
     };
     get_endpoint: {
@@ -23577,6 +23676,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     delete_endpoint: {
@@ -23604,6 +23704,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     get_endpoint_stats: {
@@ -23771,6 +23872,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     replay: {
@@ -23785,6 +23887,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     trigger_event: {
@@ -23827,6 +23930,29 @@ export type Ops = {
             ratelimitPolicy?: string;
         };
     };
+    get_inbox: {
+        args: {};
+        result: Get_inboxResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+        };
+    };
+    list_inbox_messages: {
+        args: {
+            query?: List_inbox_messagesQuery;
+        };
+        result: List_inbox_messagesResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+        };
+        item: Message;
+    };
     list_imports: {
         args: {
             query?: List_importsQuery;
@@ -23866,29 +23992,6 @@ export type Ops = {
             ratelimitPolicy?: string;
         };
     };
-    get_inbox: {
-        args: {};
-        result: Get_inboxResult;
-        headers: {
-            requestId?: string;
-            accessControlAllowOrigin?: string;
-            ratelimit?: string;
-            ratelimitPolicy?: string;
-        };
-    };
-    list_inbox_messages: {
-        args: {
-            query?: List_inbox_messagesQuery;
-        };
-        result: List_inbox_messagesResult;
-        headers: {
-            requestId?: string;
-            accessControlAllowOrigin?: string;
-            ratelimit?: string;
-            ratelimitPolicy?: string;
-        };
-        item: Message;
-    };
     list_operations: {
         args: {
             query?: List_operationsQuery;
@@ -23912,6 +24015,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     pause_operation: {
@@ -23925,6 +24029,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     resume_operation: {
@@ -23938,6 +24043,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     cancel_operation: {
@@ -23951,6 +24057,89 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
+        };
+    };
+    sign_up: {
+        args: {
+            body: Sign_upBody;
+        };
+        result: Sign_upResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+            location?: string;
+        };
+    };
+    list_keys: {
+        args: {
+            query?: List_keysQuery;
+        };
+        result: List_keysResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+        };
+        item: Key;
+    };
+    create_key: {
+        args: {
+            body: Create_keyBody;
+            headers?: Create_keyHeaders;
+        };
+        result: Create_keyResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+            location?: string;
+            etag?: string;
+        };
+    };
+    get_key: {
+        args: {
+            path: Get_keyPath;
+        };
+        result: Get_keyResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+            etag?: string;
+        };
+    };
+    revoke_key: {
+        args: {
+            path: Revoke_keyPath;
+        };
+        result: Revoke_keyResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+        };
+    };
+    rotate_key: {
+        args: {
+            path: Rotate_keyPath;
+            body: Rotate_keyBody;
+            headers?: Rotate_keyHeaders;
+        };
+        result: Rotate_keyResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+            location?: string;
+            etag?: string;
         };
     };
     get_usage: {
@@ -24096,27 +24285,30 @@ export type Ops = {
  * tags) for cache keys, tracing span names, and request logging.
  */
 export const OPERATIONS = {
-    sign_up: { id: "sign_up", method: "POST", path: "/signup", tags: ["accounts"], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    list_keys: { id: "list_keys", method: "GET", path: "/keys", tags: ["accounts"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    create_key: { id: "create_key", method: "POST", path: "/keys", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    get_key: { id: "get_key", method: "GET", path: "/keys/{id}", tags: ["accounts"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    revoke_key: { id: "revoke_key", method: "DELETE", path: "/keys/{id}", tags: ["accounts"], params: [{ name: "id", in: "path" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    rotate_key: { id: "rotate_key", method: "POST", path: "/keys/{id}/rotate", tags: ["accounts"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
+    list_decisions: { id: "list_decisions", method: "GET", path: "/decisions", tags: ["decisions"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "q", in: "query" }, { name: "status", in: "query" }, { name: "kind", in: "query" }, { name: "number", in: "query" }, { name: "alias", in: "query" }, { name: "review_due", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    create_decision: { id: "create_decision", method: "POST", path: "/decisions", tags: ["decisions"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    verify_decisions: { id: "verify_decisions", method: "GET", path: "/decisions/chain", tags: ["decisions"], params: [{ name: "after", in: "query" }, { name: "limit", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_decision: { id: "get_decision", method: "GET", path: "/decisions/{id}", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "format", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    update_decision: { id: "update_decision", method: "PATCH", path: "/decisions/{id}", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    record_decision: { id: "record_decision", method: "POST", path: "/decisions/{id}/record", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    link_decision: { id: "link_decision", method: "POST", path: "/decisions/{id}/links", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    observe_decision: { id: "observe_decision", method: "POST", path: "/decisions/{id}/observations", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    compute_decision_tco: { id: "compute_decision_tco", method: "POST", path: "/decisions/{id}/tco", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_features: { id: "list_features", method: "GET", path: "/features", tags: ["features"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "status", in: "query" }, { name: "bucket", in: "query" }, { name: "source", in: "query" }, { name: "updated_at_gte", in: "query" }, { name: "updated_at_lte", in: "query" }, { name: "created_at_gte", in: "query" }, { name: "created_at_lte", in: "query" }, { name: "sort", in: "query" }, { name: "q", in: "query" }, { name: "framework", in: "query" }, { name: "score_gte", in: "query" }, { name: "score_lte", in: "query" }, { name: "updated_since", in: "query" }, { name: "expand", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    create_feature: { id: "create_feature", method: "POST", path: "/features", tags: ["features"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    export_features: { id: "export_features", method: "GET", path: "/features/export", tags: ["features"], params: [{ name: "format", in: "query" }, { name: "framework", in: "query" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    get_feature: { id: "get_feature", method: "GET", path: "/features/{id}", tags: ["features"], params: [{ name: "id", in: "path" }, { name: "expand", in: "query" }, { name: "framework", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    create_feature: { id: "create_feature", method: "POST", path: "/features", tags: ["features"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    export_features: { id: "export_features", method: "GET", path: "/features/export", tags: ["features"], params: [{ name: "format", in: "query" }, { name: "framework", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_feature: { id: "get_feature", method: "GET", path: "/features/{id}", tags: ["features"], params: [{ name: "id", in: "path" }, { name: "expand", in: "query" }, { name: "framework", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     delete_feature: { id: "delete_feature", method: "DELETE", path: "/features/{id}", tags: ["features"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    update_feature: { id: "update_feature", method: "PATCH", path: "/features/{id}", tags: ["features"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    update_feature: { id: "update_feature", method: "PATCH", path: "/features/{id}", tags: ["features"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     search: { id: "search", method: "GET", path: "/search", tags: ["features"], params: [{ name: "q", in: "query" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "type", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     write_features: { id: "write_features", method: "POST", path: "/features/batch", tags: ["features"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    upsert_feature: { id: "upsert_feature", method: "PUT", path: "/features/external/{source}/{external_id}", tags: ["features"], params: [{ name: "source", in: "path" }, { name: "external_id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    upsert_feature: { id: "upsert_feature", method: "PUT", path: "/features/external/{source}/{external_id}", tags: ["features"], params: [{ name: "source", in: "path" }, { name: "external_id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     create_score: { id: "create_score", method: "POST", path: "/features/{id}/scores", tags: ["scores"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     list_scores: { id: "list_scores", method: "GET", path: "/scores", tags: ["scores"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "feature_id", in: "query" }, { name: "framework", in: "query" }, { name: "variant", in: "query" }, { name: "model_version", in: "query" }, { name: "author", in: "query" }, { name: "author_kind", in: "query" }, { name: "value_gte", in: "query" }, { name: "value_lte", in: "query" }, { name: "created_at_gte", in: "query" }, { name: "created_at_lte", in: "query" }, { name: "sort", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     list_frameworks: { id: "list_frameworks", method: "GET", path: "/scores/frameworks", tags: ["scores"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_scoring_models: { id: "list_scoring_models", method: "GET", path: "/scores/models", tags: ["scores"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "key", in: "query" }, { name: "kind", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    create_scoring_model: { id: "create_scoring_model", method: "POST", path: "/scores/models", tags: ["scores"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    get_scoring_model: { id: "get_scoring_model", method: "GET", path: "/scores/models/{id}", tags: ["scores"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    create_scoring_model: { id: "create_scoring_model", method: "POST", path: "/scores/models", tags: ["scores"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    get_scoring_model: { id: "get_scoring_model", method: "GET", path: "/scores/models/{id}", tags: ["scores"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_score: { id: "get_score", method: "GET", path: "/scores/{id}", tags: ["scores"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     get_roadmap: { id: "get_roadmap", method: "GET", path: "/roadmap", tags: ["roadmap"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     reprioritize: { id: "reprioritize", method: "POST", path: "/roadmap/reprioritize", tags: ["roadmap"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
@@ -24127,44 +24319,35 @@ export const OPERATIONS = {
     simulate_roadmap: { id: "simulate_roadmap", method: "POST", path: "/roadmap/simulate", tags: ["roadmap"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     plan_roadmap: { id: "plan_roadmap", method: "POST", path: "/roadmap/plan", tags: ["roadmap"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     get_allocation: { id: "get_allocation", method: "GET", path: "/roadmap/allocation", tags: ["roadmap"], params: [{ name: "status", in: "query" }, { name: "horizon", in: "query" }, { name: "updated_at_gte", in: "query" }, { name: "updated_at_lte", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    get_roadmap_policy: { id: "get_roadmap_policy", method: "GET", path: "/roadmap/policy", tags: ["roadmap"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    set_roadmap_policy: { id: "set_roadmap_policy", method: "PUT", path: "/roadmap/policy", tags: ["roadmap"], params: [{ name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_roadmap_policy: { id: "get_roadmap_policy", method: "GET", path: "/roadmap/policy", tags: ["roadmap"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    set_roadmap_policy: { id: "set_roadmap_policy", method: "PUT", path: "/roadmap/policy", tags: ["roadmap"], params: [{ name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_overrides: { id: "list_overrides", method: "GET", path: "/roadmap/overrides", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     set_override: { id: "set_override", method: "PUT", path: "/roadmap/overrides/{feature_id}", tags: ["roadmap"], params: [{ name: "feature_id", in: "path" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     clear_override: { id: "clear_override", method: "DELETE", path: "/roadmap/overrides/{feature_id}", tags: ["roadmap"], params: [{ name: "feature_id", in: "path" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_roadmap_items: { id: "list_roadmap_items", method: "GET", path: "/roadmap/items", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "horizon", in: "query" }, { name: "team", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    set_roadmap_item: { id: "set_roadmap_item", method: "PUT", path: "/roadmap/items/{feature_id}", tags: ["roadmap"], params: [{ name: "feature_id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    set_roadmap_item: { id: "set_roadmap_item", method: "PUT", path: "/roadmap/items/{feature_id}", tags: ["roadmap"], params: [{ name: "feature_id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     delete_roadmap_item: { id: "delete_roadmap_item", method: "DELETE", path: "/roadmap/items/{feature_id}", tags: ["roadmap"], params: [{ name: "feature_id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_views: { id: "list_views", method: "GET", path: "/roadmap/views", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     publish_view: { id: "publish_view", method: "POST", path: "/roadmap/views", tags: ["roadmap"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     get_view: { id: "get_view", method: "GET", path: "/roadmap/views/{id}", tags: ["roadmap"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_scenarios: { id: "list_scenarios", method: "GET", path: "/roadmap/scenarios", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    create_scenario: { id: "create_scenario", method: "POST", path: "/roadmap/scenarios", tags: ["roadmap"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    get_scenario: { id: "get_scenario", method: "GET", path: "/roadmap/scenarios/{id}", tags: ["roadmap"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    create_scenario: { id: "create_scenario", method: "POST", path: "/roadmap/scenarios", tags: ["roadmap"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    get_scenario: { id: "get_scenario", method: "GET", path: "/roadmap/scenarios/{id}", tags: ["roadmap"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     delete_scenario: { id: "delete_scenario", method: "DELETE", path: "/roadmap/scenarios/{id}", tags: ["roadmap"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     diff_scenario: { id: "diff_scenario", method: "GET", path: "/roadmap/scenarios/{id}/diff", tags: ["roadmap"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     promote_scenario: { id: "promote_scenario", method: "POST", path: "/roadmap/scenarios/{id}/promote", tags: ["roadmap"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    list_decisions: { id: "list_decisions", method: "GET", path: "/decisions", tags: ["decisions"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "q", in: "query" }, { name: "status", in: "query" }, { name: "kind", in: "query" }, { name: "number", in: "query" }, { name: "alias", in: "query" }, { name: "review_due", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    create_decision: { id: "create_decision", method: "POST", path: "/decisions", tags: ["decisions"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    verify_decisions: { id: "verify_decisions", method: "GET", path: "/decisions/chain", tags: ["decisions"], params: [{ name: "after", in: "query" }, { name: "limit", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    get_decision: { id: "get_decision", method: "GET", path: "/decisions/{id}", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "format", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    update_decision: { id: "update_decision", method: "PATCH", path: "/decisions/{id}", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    record_decision: { id: "record_decision", method: "POST", path: "/decisions/{id}/record", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    link_decision: { id: "link_decision", method: "POST", path: "/decisions/{id}/links", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    observe_decision: { id: "observe_decision", method: "POST", path: "/decisions/{id}/observations", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    compute_decision_tco: { id: "compute_decision_tco", method: "POST", path: "/decisions/{id}/tco", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_prds: { id: "list_prds", method: "GET", path: "/prds", tags: ["prds"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "q", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    create_prd: { id: "create_prd", method: "POST", path: "/prds", tags: ["prds"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
+    create_prd: { id: "create_prd", method: "POST", path: "/prds", tags: ["prds"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_prd_rules: { id: "list_prd_rules", method: "GET", path: "/prds/rules", tags: ["prds"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     lint_markdown: { id: "lint_markdown", method: "POST", path: "/prds/lint", tags: ["prds"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    get_prd: { id: "get_prd", method: "GET", path: "/prds/{id}", tags: ["prds"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    update_prd: { id: "update_prd", method: "PATCH", path: "/prds/{id}", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    add_requirement: { id: "add_requirement", method: "POST", path: "/prds/{id}/requirements", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    update_requirement: { id: "update_requirement", method: "PATCH", path: "/prds/{id}/requirements/{code}", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "code", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    add_story: { id: "add_story", method: "POST", path: "/prds/{id}/stories", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    add_risk: { id: "add_risk", method: "POST", path: "/prds/{id}/risks", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    add_question: { id: "add_question", method: "POST", path: "/prds/{id}/questions", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    update_question: { id: "update_question", method: "PATCH", path: "/prds/{id}/questions/{code}", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "code", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_prd: { id: "get_prd", method: "GET", path: "/prds/{id}", tags: ["prds"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    update_prd: { id: "update_prd", method: "PATCH", path: "/prds/{id}", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    add_requirement: { id: "add_requirement", method: "POST", path: "/prds/{id}/requirements", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    update_requirement: { id: "update_requirement", method: "PATCH", path: "/prds/{id}/requirements/{code}", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "code", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    add_story: { id: "add_story", method: "POST", path: "/prds/{id}/stories", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    add_risk: { id: "add_risk", method: "POST", path: "/prds/{id}/risks", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    add_question: { id: "add_question", method: "POST", path: "/prds/{id}/questions", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    update_question: { id: "update_question", method: "PATCH", path: "/prds/{id}/questions/{code}", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "code", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_prd_versions: { id: "list_prd_versions", method: "GET", path: "/prds/{id}/versions", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     get_prd_version: { id: "get_prd_version", method: "GET", path: "/prds/{id}/versions/{number}", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "number", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     diff_prd: { id: "diff_prd", method: "GET", path: "/prds/{id}/diff", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "from", in: "query" }, { name: "to", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
@@ -24173,38 +24356,38 @@ export const OPERATIONS = {
     list_prd_observations: { id: "list_prd_observations", method: "GET", path: "/prds/{id}/observations", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "metric_id", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     observe_metric: { id: "observe_metric", method: "POST", path: "/prds/{id}/observations", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     lint_prd: { id: "lint_prd", method: "POST", path: "/prds/{id}/lint", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    export_prd: { id: "export_prd", method: "GET", path: "/prds/{id}/export", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "format", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    export_prd: { id: "export_prd", method: "GET", path: "/prds/{id}/export", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "format", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_debts: { id: "list_debts", method: "GET", path: "/debts", tags: ["debts"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "status", in: "query" }, { name: "verdict", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    create_debt: { id: "create_debt", method: "POST", path: "/debts", tags: ["debts"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    get_debt: { id: "get_debt", method: "GET", path: "/debts/{id}", tags: ["debts"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    create_debt: { id: "create_debt", method: "POST", path: "/debts", tags: ["debts"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    get_debt: { id: "get_debt", method: "GET", path: "/debts/{id}", tags: ["debts"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     delete_debt: { id: "delete_debt", method: "DELETE", path: "/debts/{id}", tags: ["debts"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    update_debt: { id: "update_debt", method: "PATCH", path: "/debts/{id}", tags: ["debts"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    pitch_debt: { id: "pitch_debt", method: "GET", path: "/debts/{id}/pitch", tags: ["debts"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    update_debt: { id: "update_debt", method: "PATCH", path: "/debts/{id}", tags: ["debts"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    pitch_debt: { id: "pitch_debt", method: "GET", path: "/debts/{id}/pitch", tags: ["debts"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_spikes: { id: "list_spikes", method: "GET", path: "/spikes", tags: ["spikes"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "status", in: "query" }, { name: "feature_id", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    create_spike: { id: "create_spike", method: "POST", path: "/spikes", tags: ["spikes"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    get_spike: { id: "get_spike", method: "GET", path: "/spikes/{id}", tags: ["spikes"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    start_spike: { id: "start_spike", method: "POST", path: "/spikes/{id}/start", tags: ["spikes"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    conclude_spike: { id: "conclude_spike", method: "POST", path: "/spikes/{id}/conclude", tags: ["spikes"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    create_spike: { id: "create_spike", method: "POST", path: "/spikes", tags: ["spikes"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    get_spike: { id: "get_spike", method: "GET", path: "/spikes/{id}", tags: ["spikes"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    start_spike: { id: "start_spike", method: "POST", path: "/spikes/{id}/start", tags: ["spikes"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    conclude_spike: { id: "conclude_spike", method: "POST", path: "/spikes/{id}/conclude", tags: ["spikes"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_syncs: { id: "list_syncs", method: "GET", path: "/syncs", tags: ["syncs"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    create_sync: { id: "create_sync", method: "POST", path: "/syncs", tags: ["syncs"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    get_sync: { id: "get_sync", method: "GET", path: "/syncs/{id}", tags: ["syncs"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    update_sync: { id: "update_sync", method: "PATCH", path: "/syncs/{id}", tags: ["syncs"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    create_sync: { id: "create_sync", method: "POST", path: "/syncs", tags: ["syncs"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    get_sync: { id: "get_sync", method: "GET", path: "/syncs/{id}", tags: ["syncs"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    update_sync: { id: "update_sync", method: "PATCH", path: "/syncs/{id}", tags: ["syncs"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_blockers: { id: "list_blockers", method: "GET", path: "/blockers", tags: ["syncs"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "status", in: "query" }, { name: "severity", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    create_blocker: { id: "create_blocker", method: "POST", path: "/blockers", tags: ["syncs"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    get_blocker: { id: "get_blocker", method: "GET", path: "/blockers/{id}", tags: ["syncs"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    update_blocker: { id: "update_blocker", method: "PATCH", path: "/blockers/{id}", tags: ["syncs"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    create_blocker: { id: "create_blocker", method: "POST", path: "/blockers", tags: ["syncs"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    get_blocker: { id: "get_blocker", method: "GET", path: "/blockers/{id}", tags: ["syncs"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    update_blocker: { id: "update_blocker", method: "PATCH", path: "/blockers/{id}", tags: ["syncs"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_plans: { id: "list_plans", method: "GET", path: "/plans", tags: ["plans"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    create_plan: { id: "create_plan", method: "POST", path: "/plans", tags: ["plans"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    get_plan: { id: "get_plan", method: "GET", path: "/plans/{id}", tags: ["plans"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    create_plan: { id: "create_plan", method: "POST", path: "/plans", tags: ["plans"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    get_plan: { id: "get_plan", method: "GET", path: "/plans/{id}", tags: ["plans"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     delete_plan: { id: "delete_plan", method: "DELETE", path: "/plans/{id}", tags: ["plans"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    update_plan: { id: "update_plan", method: "PATCH", path: "/plans/{id}", tags: ["plans"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    import_load_test: { id: "import_load_test", method: "POST", path: "/plans/{id}/loadtests", tags: ["plans"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    update_plan: { id: "update_plan", method: "PATCH", path: "/plans/{id}", tags: ["plans"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    import_load_test: { id: "import_load_test", method: "POST", path: "/plans/{id}/loadtests", tags: ["plans"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_catalog: { id: "get_catalog", method: "GET", path: "/catalog", tags: ["webhooks"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_endpoints: { id: "list_endpoints", method: "GET", path: "/endpoints", tags: ["webhooks"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    create_endpoint: { id: "create_endpoint", method: "POST", path: "/endpoints", tags: ["webhooks"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    get_endpoint: { id: "get_endpoint", method: "GET", path: "/endpoints/{id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    create_endpoint: { id: "create_endpoint", method: "POST", path: "/endpoints", tags: ["webhooks"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    get_endpoint: { id: "get_endpoint", method: "GET", path: "/endpoints/{id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     delete_endpoint: { id: "delete_endpoint", method: "DELETE", path: "/endpoints/{id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    update_endpoint: { id: "update_endpoint", method: "PATCH", path: "/endpoints/{id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    update_endpoint: { id: "update_endpoint", method: "PATCH", path: "/endpoints/{id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_endpoint_stats: { id: "get_endpoint_stats", method: "GET", path: "/endpoints/{id}/stats", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_secrets: { id: "list_secrets", method: "GET", path: "/endpoints/{id}/secrets", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     rotate_secret: { id: "rotate_secret", method: "POST", path: "/endpoints/{id}/secrets", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
@@ -24217,21 +24400,27 @@ export const OPERATIONS = {
     list_events: { id: "list_events", method: "GET", path: "/events", tags: ["webhooks"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "type", in: "query" }, { name: "after", in: "query" }, { name: "wait_s", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     stream_events: { id: "stream_events", method: "GET", path: "/events/stream", tags: ["webhooks"], params: [{ name: "type", in: "query" }, { name: "after", in: "query" }, { name: "Last-Event-Id", in: "header" }], responseKind: "sse", sseDataKind: "json", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     get_event: { id: "get_event", method: "GET", path: "/events/{id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    redeliver_many: { id: "redeliver_many", method: "POST", path: "/deliveries/redeliver", tags: ["webhooks"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    replay: { id: "replay", method: "POST", path: "/endpoints/{id}/replay", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    redeliver_many: { id: "redeliver_many", method: "POST", path: "/deliveries/redeliver", tags: ["webhooks"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    replay: { id: "replay", method: "POST", path: "/endpoints/{id}/replay", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     trigger_event: { id: "trigger_event", method: "POST", path: "/events/trigger", tags: ["webhooks"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     expunge_event: { id: "expunge_event", method: "POST", path: "/events/{id}/expunge", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     verify_webhook: { id: "verify_webhook", method: "POST", path: "/webhooks/verify", tags: ["webhooks"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_inbox: { id: "get_inbox", method: "GET", path: "/inbox", tags: ["webhooks"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    list_inbox_messages: { id: "list_inbox_messages", method: "GET", path: "/inbox/messages", tags: ["webhooks"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     list_imports: { id: "list_imports", method: "GET", path: "/imports", tags: ["imports"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_import: { id: "create_import", method: "POST", path: "/imports", tags: ["imports"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     get_import: { id: "get_import", method: "GET", path: "/imports/{id}", tags: ["imports"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    get_inbox: { id: "get_inbox", method: "GET", path: "/inbox", tags: ["webhooks"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    list_inbox_messages: { id: "list_inbox_messages", method: "GET", path: "/inbox/messages", tags: ["webhooks"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     list_operations: { id: "list_operations", method: "GET", path: "/operations", tags: ["operations"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "kind", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    get_operation: { id: "get_operation", method: "GET", path: "/operations/{id}", tags: ["operations"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    pause_operation: { id: "pause_operation", method: "POST", path: "/operations/{id}/pause", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    resume_operation: { id: "resume_operation", method: "POST", path: "/operations/{id}/resume", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    cancel_operation: { id: "cancel_operation", method: "POST", path: "/operations/{id}/cancel", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_operation: { id: "get_operation", method: "GET", path: "/operations/{id}", tags: ["operations"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    pause_operation: { id: "pause_operation", method: "POST", path: "/operations/{id}/pause", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    resume_operation: { id: "resume_operation", method: "POST", path: "/operations/{id}/resume", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    cancel_operation: { id: "cancel_operation", method: "POST", path: "/operations/{id}/cancel", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    sign_up: { id: "sign_up", method: "POST", path: "/signup", tags: ["accounts"], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
+    list_keys: { id: "list_keys", method: "GET", path: "/keys", tags: ["accounts"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    create_key: { id: "create_key", method: "POST", path: "/keys", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    get_key: { id: "get_key", method: "GET", path: "/keys/{id}", tags: ["accounts"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    revoke_key: { id: "revoke_key", method: "DELETE", path: "/keys/{id}", tags: ["accounts"], params: [{ name: "id", in: "path" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    rotate_key: { id: "rotate_key", method: "POST", path: "/keys/{id}/rotate", tags: ["accounts"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_usage: { id: "get_usage", method: "GET", path: "/usage", tags: ["accounts"], params: [{ name: "since", in: "query" }, { name: "until", in: "query" }, { name: "group_by", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     set_quota_policy: { id: "set_quota_policy", method: "PATCH", path: "/usage", tags: ["accounts"], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_releases: { id: "list_releases", method: "GET", path: "/changelog", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },

@@ -10,7 +10,7 @@ from typing import Any, AsyncIterator, ClassVar, Dict, Iterator, List, Literal, 
 
 
 @dataclass
-class AcceptanceCriterionInput:
+class AcceptanceCriterion:
     """Something that can be checked. Text like `Given …, when …, then …` fills the three parts."""
     text: str
     given: Optional[str] = None
@@ -205,6 +205,20 @@ class Batch:
 
 
 @dataclass
+class BatchItem:
+    """A feature to make, or to update where `source` and `external_id` name one that is there."""
+    title: str
+    description: Optional[str] = None
+    status: Optional[str] = None
+    bucket: Optional[str] = None
+    labels: Optional[List[str]] = None
+    metadata: Optional[Dict[str, JsonValue]] = None
+    depends_on: Optional[List[str]] = None
+    external_id: Optional[str] = None
+    source: Optional[str] = None
+
+
+@dataclass
 class BatchProblem:
     """The batch problem."""
     code: str
@@ -352,16 +366,16 @@ class BuildChecks:
 class BuildVsBuy:
     """The options as a table, or the decision that holds them."""
     decision_id: Optional[str] = None
-    options: Optional[Any] = None
-    recommendation: Optional[Any] = None
-    revisit_if: Optional[Any] = None
+    options: Optional[List[PrdOption]] = None
+    recommendation: Optional[str] = None
+    revisit_if: Optional[str] = None
 
 
 @dataclass
 class BuildVsBuyInput:
     """The options as a table, or the decision that holds them."""
     decision_id: Optional[str] = None
-    options: Optional[List[PrdOptionInput]] = None
+    options: Optional[List[PrdOption]] = None
     recommendation: Optional[str] = None
     revisit_if: Optional[str] = None
 
@@ -821,7 +835,7 @@ class DecisionCreate:
     options: List[OptionInput]
     context: Optional[str] = None
     criteria: Optional[List[DecisionCriterionInput]] = None
-    ratings: Optional[Any] = None
+    ratings: Optional[Dict[str, Dict[str, float]]] = None
     fixed: Optional[List[str]] = None
     assumptions: Optional[List[Assumption]] = None
     triggers: Optional[List[ReviewTriggerInput]] = None
@@ -915,7 +929,7 @@ class DecisionPatch:
     context: Optional[str] = None
     options: Optional[List[OptionInput]] = None
     criteria: Optional[List[DecisionCriterionInput]] = None
-    ratings: Optional[Any] = None
+    ratings: Optional[Dict[str, Optional[Dict[str, Optional[float]]]]] = None
     fixed: Optional[List[str]] = None
     assumptions: Optional[List[Assumption]] = None
     triggers: Optional[List[ReviewTriggerInput]] = None
@@ -1223,7 +1237,7 @@ class EventType:
     description: str
     since: str
     data_schema: Dict[str, JsonValue]
-    example: Dict[str, Any]
+    example: Dict[str, JsonValue]
 
 
 @dataclass
@@ -1232,6 +1246,39 @@ class Evidence:
     claim: str
     url: Optional[str] = None
     observed_on: Optional[str] = None
+
+
+@dataclass
+class EvidenceShown:
+    """What an input rests on."""
+    claim: str
+    url: Optional[str]
+    observed_on: Optional[str]
+
+
+@dataclass
+class ExportedFeature:
+    """A feature with what its latest score was computed from."""
+    id: str
+    object: str
+    livemode: bool
+    title: str
+    description: Optional[str]
+    status: str
+    bucket: str
+    labels: List[str]
+    metadata: Dict[str, JsonValue]
+    external_id: Optional[str]
+    source: Optional[str]
+    depends_on: List[str]
+    version: int
+    created_at: str
+    updated_at: str
+    reach: Optional[float]
+    impact: Optional[float]
+    confidence: Optional[float]
+    effort: Optional[float]
+    score: Optional[float]
 
 
 @dataclass
@@ -1256,8 +1303,8 @@ class Feature:
 
 @dataclass
 class FeatureBatch:
-    """Features to make, or to update where `source` and `external_id` name one that is there."""
-    items: List[FeatureCreate]
+    """Features to make or to update, up to a thousand."""
+    items: List[BatchItem]
     atomic: Optional[bool] = None
 
 
@@ -1337,6 +1384,13 @@ class FeatureExpandedList:
     data: List[FeatureExpanded]
     has_more: bool
     next_cursor: Optional[str]
+
+
+@dataclass
+class FeatureExport:
+    """Every feature, oldest first."""
+    object: str
+    features: List[ExportedFeature]
 
 
 @dataclass
@@ -1439,6 +1493,17 @@ class Freeze:
     from_: str
     until: str
     note: Optional[str] = None
+
+    # Python field name -> wire (JSON) name, for (de)serialization.
+    _field_map: ClassVar[Dict[str, str]] = {"from_": "from"}
+
+
+@dataclass
+class FreezeShown:
+    """From when until when no feature moves without a reason."""
+    from_: str
+    until: str
+    note: Optional[str]
 
     # Python field name -> wire (JSON) name, for (de)serialization.
     _field_map: ClassVar[Dict[str, str]] = {"from_": "from"}
@@ -1750,7 +1815,7 @@ class LoadTestImport:
 class Mapping:
     """What the document's own words mean. Upper and lower case are alike."""
     columns: Optional[Dict[str, str]] = None
-    words: Optional[Dict[str, Dict[str, float]]] = None
+    words: Optional[WordMapping] = None
     status: Optional[Dict[str, str]] = None
 
 
@@ -1795,7 +1860,7 @@ class Message:
     id: str
     object: str
     livemode: bool
-    headers: List[List[str]]
+    headers: Dict[str, str]
     body: str
     verified: bool
     answered: int
@@ -1847,7 +1912,7 @@ class ModelCreate:
     description: Optional[str] = None
     base: Optional[str] = None
     variant: Optional[str] = None
-    scale: Optional[Union[str, OwnScale]] = None
+    scale: Optional[Union[str, Optional[OwnScale]]] = None
     reach_period: Optional[str] = None
     reach_unit: Optional[str] = None
     expression: Optional[str] = None
@@ -1932,17 +1997,6 @@ class ObservationList:
 
 @dataclass
 class OpenQuestion:
-    """A blocking question without an answer blocks the approval."""
-    text: Any
-    id: Optional[Any] = None
-    owner: Optional[Any] = None
-    due: Optional[Any] = None
-    answer: Optional[Any] = None
-    blocking: Optional[Any] = None
-
-
-@dataclass
-class OpenQuestionInput:
     """A blocking question without an answer blocks the approval."""
     text: str
     id: Optional[str] = None
@@ -2064,8 +2118,8 @@ class OverrideWrite:
 class OwnScale:
     """What the words mean here. An open scale takes every value between its least and its largest."""
     name: str
-    impact: Optional[Any] = None
-    confidence: Optional[Any] = None
+    impact: Optional[Dict[str, float]] = None
+    confidence: Optional[Dict[str, float]] = None
     open: Optional[bool] = None
 
 
@@ -2405,7 +2459,7 @@ class Policy:
     unit: str
     capacity_months: Optional[float]
     churn_limit: Optional[float]
-    freeze: Optional[Dict[str, JsonValue]]
+    freeze: Optional[FreezeShown]
     frozen: bool
     version: int
     updated_at: Optional[str]
@@ -2486,19 +2540,19 @@ class PrdChanged:
 class PrdCreate:
     """A new PRD, as a draft."""
     title: str
-    problem: Optional[Union[PrdProblemInput, str]] = None
+    problem: Optional[Union[Optional[PrdProblem], str]] = None
     solution: Optional[str] = None
     user_stories: Optional[List[UserStoryInput]] = None
-    requirements: Optional[List[RequirementInput]] = None
+    requirements: Optional[List[Requirement]] = None
     approach: Optional[str] = None
     architecture: Optional[str] = None
-    stack: Optional[List[StackItemInput]] = None
-    rationale: Optional[Union[List[ReasonInput], str]] = None
-    risks: Optional[List[RiskInput]] = None
+    stack: Optional[List[StackItem]] = None
+    rationale: Optional[Union[List[Reason], str]] = None
+    risks: Optional[List[Risk]] = None
     build_vs_buy: Optional[BuildVsBuyInput] = None
-    success_metrics: Optional[List[SuccessMetricInput]] = None
-    release_phases: Optional[List[ReleasePhaseInput]] = None
-    open_questions: Optional[List[OpenQuestionInput]] = None
+    success_metrics: Optional[List[SuccessMetric]] = None
+    release_phases: Optional[List[ReleasePhase]] = None
+    open_questions: Optional[List[OpenQuestion]] = None
     approvals_required: Optional[int] = None
     feature_ids: Optional[List[str]] = None
     decision_ids: Optional[List[str]] = None
@@ -2516,7 +2570,7 @@ class PrdDiff:
 
 
 @dataclass
-class PrdEvidenceInput:
+class PrdEvidence:
     """A claim, and where its number is from."""
     claim: str
     value: Optional[float] = None
@@ -2567,8 +2621,8 @@ class PrdMoved:
 
 
 @dataclass
-class PrdOptionInput:
-    """The prd option input."""
+class PrdOption:
+    """The prd option."""
     name: str
     pros: Optional[str] = None
     cons: Optional[str] = None
@@ -2587,35 +2641,27 @@ class PrdPatch:
     approvals_required: Optional[int] = None
     feature_ids: Optional[List[str]] = None
     decision_ids: Optional[List[str]] = None
-    problem: Optional[Union[Dict[str, JsonValue], str]] = None
+    problem: Optional[Union[Dict[str, JsonValue], Dict[str, JsonValue]]] = None
     solution: Optional[str] = None
     user_stories: Optional[List[UserStoryInput]] = None
-    requirements: Optional[List[RequirementInput]] = None
+    requirements: Optional[List[Requirement]] = None
     approach: Optional[str] = None
     architecture: Optional[str] = None
-    stack: Optional[List[StackItemInput]] = None
-    rationale: Optional[Union[List[ReasonInput], str]] = None
-    risks: Optional[List[RiskInput]] = None
+    stack: Optional[List[StackItem]] = None
+    rationale: Optional[Union[List[Reason], str]] = None
+    risks: Optional[List[Risk]] = None
     build_vs_buy: Optional[Dict[str, JsonValue]] = None
-    success_metrics: Optional[List[SuccessMetricInput]] = None
-    release_phases: Optional[List[ReleasePhaseInput]] = None
-    open_questions: Optional[List[OpenQuestionInput]] = None
+    success_metrics: Optional[List[SuccessMetric]] = None
+    release_phases: Optional[List[ReleasePhase]] = None
+    open_questions: Optional[List[OpenQuestion]] = None
 
 
 @dataclass
 class PrdProblem:
     """Whose problem it is, how they get by today, and what proves it."""
-    statement: Any
-    current_flow: Optional[Any] = None
-    evidence: Optional[Any] = None
-
-
-@dataclass
-class PrdProblemInput:
-    """Whose problem it is, how they get by today, and what proves it."""
     statement: str
     current_flow: Optional[str] = None
-    evidence: Optional[List[PrdEvidenceInput]] = None
+    evidence: Optional[List[PrdEvidence]] = None
 
 
 @dataclass
@@ -2668,6 +2714,17 @@ class QuotaPolicyPatch:
 
 
 @dataclass
+class RankChange:
+    """A feature that moved from one revision to another. Null is not ranked."""
+    feature_id: str
+    from_: Optional[int]
+    to: Optional[int]
+
+    # Python field name -> wire (JSON) name, for (de)serialization.
+    _field_map: ClassVar[Dict[str, str]] = {"from_": "from"}
+
+
+@dataclass
 class RankProbability:
     """The rank probability."""
     rank: int
@@ -2696,14 +2753,6 @@ class RankedList:
 @dataclass
 class Reason:
     """Why this way: what was chosen, because of what, and what it was chosen over."""
-    because: Any
-    choice: Optional[Any] = None
-    instead_of: Optional[Any] = None
-
-
-@dataclass
-class ReasonInput:
-    """Why this way: what was chosen, because of what, and what it was chosen over."""
     because: str
     choice: Optional[str] = None
     instead_of: Optional[str] = None
@@ -2731,14 +2780,6 @@ class Relax:
 @dataclass
 class ReleasePhase:
     """The release phase."""
-    name: Any
-    scope: Optional[Any] = None
-    weeks: Optional[Any] = None
-
-
-@dataclass
-class ReleasePhaseInput:
-    """The release phase input."""
     name: str
     scope: Optional[List[str]] = None
     weeks: Optional[float] = None
@@ -2775,29 +2816,6 @@ class Request2:
 
 @dataclass
 class Requirement:
-    """What it must do (FR), or how well (NFR). The server gives each its id, and never gives it again.
-
-    `metric`, `op`, `value`, `unit` and `percentile` are read from the text where none of them is given. Of an
-    availability the minutes of downtime in 30 days are computed.
-    """
-    text: Any
-    id: Optional[Any] = None
-    kind: Optional[Any] = None
-    metric: Optional[Any] = None
-    percentile: Optional[Any] = None
-    op: Optional[Any] = None
-    value: Optional[Any] = None
-    unit: Optional[Any] = None
-    phase: Optional[Any] = None
-    status: Optional[Any] = None
-    superseded_by: Optional[Any] = None
-    task_status: Optional[Any] = None
-    downtime_minutes: Optional[Any] = None
-    error_budget_percent: Optional[Any] = None
-
-
-@dataclass
-class RequirementInput:
     """What it must do (FR), or how well (NFR). The server gives each its id, and never gives it again.
 
     `metric`, `op`, `value`, `unit` and `percentile` are read from the text where none of them is given. Of an
@@ -3004,19 +3022,6 @@ class RevisionSummaryList:
 @dataclass
 class Risk:
     """What can go wrong. Its exposure is probability times impact, in the unit of the impact."""
-    description: Any
-    probability: Optional[Any] = None
-    impact: Optional[Any] = None
-    exposure: Optional[Any] = None
-    mitigation: Optional[Any] = None
-    owner: Optional[Any] = None
-    status: Optional[Any] = None
-    trigger: Optional[Any] = None
-
-
-@dataclass
-class RiskInput:
-    """What can go wrong. Its exposure is probability times impact, in the unit of the impact."""
     description: str
     probability: Optional[float] = None
     impact: Optional[float] = None
@@ -3048,7 +3053,7 @@ class RoadmapDiff:
     livemode: bool
     from_: str
     to: str
-    moves: List[Dict[str, JsonValue]]
+    moves: List[RankChange]
     moves_total: int
     churn: Churn
 
@@ -3153,7 +3158,7 @@ class Scenario:
 class ScenarioChanges:
     """What is different. Weights are those of an own weighted model."""
     inputs: Optional[List[InputChange]] = None
-    weights: Optional[Any] = None
+    weights: Optional[Dict[str, float]] = None
     capacity_months: Optional[float] = None
 
 
@@ -3205,7 +3210,7 @@ class Score:
     outcome: Dict[str, JsonValue]
     author: str
     author_kind: str
-    evidence: List[Dict[str, JsonValue]]
+    evidence: List[EvidenceShown]
     note: Optional[str]
     created_at: str
 
@@ -3503,14 +3508,6 @@ class SpikeSpike:
 @dataclass
 class StackItem:
     """The stack item."""
-    layer: Any
-    technology: Any
-    role: Optional[Any] = None
-
-
-@dataclass
-class StackItemInput:
-    """The stack item input."""
     layer: str
     technology: str
     role: Optional[str] = None
@@ -3553,21 +3550,6 @@ class StepCompleted:
 
 @dataclass
 class SuccessMetric:
-    """How one will know. `observations` are told apart (POST …/observations), so that they change no approval."""
-    id: Optional[Any] = None
-    category: Optional[Any] = None
-    name: Optional[Any] = None
-    text: Optional[Any] = None
-    baseline: Optional[Any] = None
-    target: Optional[Any] = None
-    op: Optional[Any] = None
-    unit: Optional[Any] = None
-    deadline: Optional[Any] = None
-    source: Optional[Any] = None
-
-
-@dataclass
-class SuccessMetricInput:
     """How one will know. `observations` are told apart (POST …/observations), so that they change no approval."""
     id: Optional[str] = None
     category: Optional[str] = None
@@ -3838,13 +3820,13 @@ class UsageLine:
 @dataclass
 class UserStory:
     """Who can do what, and why. Give `text`, or `as_a` and `i_can`."""
-    text: Optional[Any] = None
-    as_a: Optional[Any] = None
-    i_can: Optional[Any] = None
-    so_that: Optional[Any] = None
-    priority: Optional[Any] = None
-    acceptance_criteria: Optional[Any] = None
-    notes: Optional[Any] = None
+    text: Optional[str] = None
+    as_a: Optional[str] = None
+    i_can: Optional[str] = None
+    so_that: Optional[str] = None
+    priority: Optional[str] = None
+    acceptance_criteria: Optional[List[AcceptanceCriterion]] = None
+    notes: Optional[List[str]] = None
 
 
 @dataclass
@@ -3855,7 +3837,7 @@ class UserStoryInput:
     i_can: Optional[str] = None
     so_that: Optional[str] = None
     priority: Optional[str] = None
-    acceptance_criteria: Optional[List[Union[AcceptanceCriterionInput, str]]] = None
+    acceptance_criteria: Optional[List[Union[AcceptanceCriterion, str]]] = None
     notes: Optional[List[str]] = None
 
 
@@ -4036,6 +4018,15 @@ class Vote:
     choice: str
     role: Optional[str] = None
     comment: Optional[str] = None
+
+
+@dataclass
+class WordMapping:
+    """What a word stands for on your scale: scales differ, so that none is assumed."""
+    reach: Optional[Dict[str, float]] = None
+    impact: Optional[Dict[str, float]] = None
+    confidence: Optional[Dict[str, float]] = None
+    effort: Optional[Dict[str, float]] = None
 
 
 @dataclass
@@ -5929,12 +5920,15 @@ def _safe_json(response: httpx.Response) -> Any:
         return None
 
 _OPERATIONS: Dict[str, Dict[str, Any]] = {
-    "sign_up": {"id": "sign_up", "method": "POST", "path": "/signup", "security": [[{"scheme": "key", "kind": "bearer"}]]},
-    "list_keys": {"id": "list_keys", "method": "GET", "path": "/keys", "security": [[{"scheme": "key", "kind": "bearer"}]], "pagination": {"style": "cursor", "param": "cursor", "next_cursor": "/next_cursor", "has_more": "/has_more", "items": "/data"}},
-    "create_key": {"id": "create_key", "method": "POST", "path": "/keys", "security": [[{"scheme": "key", "kind": "bearer"}]]},
-    "get_key": {"id": "get_key", "method": "GET", "path": "/keys/{id}", "security": [[{"scheme": "key", "kind": "bearer"}]]},
-    "revoke_key": {"id": "revoke_key", "method": "DELETE", "path": "/keys/{id}", "security": [[{"scheme": "key", "kind": "bearer"}]]},
-    "rotate_key": {"id": "rotate_key", "method": "POST", "path": "/keys/{id}/rotate", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "list_decisions": {"id": "list_decisions", "method": "GET", "path": "/decisions", "security": [[{"scheme": "key", "kind": "bearer"}]], "pagination": {"style": "cursor", "param": "cursor", "next_cursor": "/next_cursor", "has_more": "/has_more", "items": "/data"}},
+    "create_decision": {"id": "create_decision", "method": "POST", "path": "/decisions", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "verify_decisions": {"id": "verify_decisions", "method": "GET", "path": "/decisions/chain", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "get_decision": {"id": "get_decision", "method": "GET", "path": "/decisions/{id}", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "update_decision": {"id": "update_decision", "method": "PATCH", "path": "/decisions/{id}", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "record_decision": {"id": "record_decision", "method": "POST", "path": "/decisions/{id}/record", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "link_decision": {"id": "link_decision", "method": "POST", "path": "/decisions/{id}/links", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "observe_decision": {"id": "observe_decision", "method": "POST", "path": "/decisions/{id}/observations", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "compute_decision_tco": {"id": "compute_decision_tco", "method": "POST", "path": "/decisions/{id}/tco", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "list_features": {"id": "list_features", "method": "GET", "path": "/features", "security": [[{"scheme": "key", "kind": "bearer"}]], "pagination": {"style": "cursor", "param": "cursor", "next_cursor": "/next_cursor", "has_more": "/has_more", "items": "/data"}},
     "create_feature": {"id": "create_feature", "method": "POST", "path": "/features", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "export_features": {"id": "export_features", "method": "GET", "path": "/features/export", "security": [[{"scheme": "key", "kind": "bearer"}]]},
@@ -5977,15 +5971,6 @@ _OPERATIONS: Dict[str, Dict[str, Any]] = {
     "delete_scenario": {"id": "delete_scenario", "method": "DELETE", "path": "/roadmap/scenarios/{id}", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "diff_scenario": {"id": "diff_scenario", "method": "GET", "path": "/roadmap/scenarios/{id}/diff", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "promote_scenario": {"id": "promote_scenario", "method": "POST", "path": "/roadmap/scenarios/{id}/promote", "security": [[{"scheme": "key", "kind": "bearer"}]]},
-    "list_decisions": {"id": "list_decisions", "method": "GET", "path": "/decisions", "security": [[{"scheme": "key", "kind": "bearer"}]], "pagination": {"style": "cursor", "param": "cursor", "next_cursor": "/next_cursor", "has_more": "/has_more", "items": "/data"}},
-    "create_decision": {"id": "create_decision", "method": "POST", "path": "/decisions", "security": [[{"scheme": "key", "kind": "bearer"}]]},
-    "verify_decisions": {"id": "verify_decisions", "method": "GET", "path": "/decisions/chain", "security": [[{"scheme": "key", "kind": "bearer"}]]},
-    "get_decision": {"id": "get_decision", "method": "GET", "path": "/decisions/{id}", "security": [[{"scheme": "key", "kind": "bearer"}]]},
-    "update_decision": {"id": "update_decision", "method": "PATCH", "path": "/decisions/{id}", "security": [[{"scheme": "key", "kind": "bearer"}]]},
-    "record_decision": {"id": "record_decision", "method": "POST", "path": "/decisions/{id}/record", "security": [[{"scheme": "key", "kind": "bearer"}]]},
-    "link_decision": {"id": "link_decision", "method": "POST", "path": "/decisions/{id}/links", "security": [[{"scheme": "key", "kind": "bearer"}]]},
-    "observe_decision": {"id": "observe_decision", "method": "POST", "path": "/decisions/{id}/observations", "security": [[{"scheme": "key", "kind": "bearer"}]]},
-    "compute_decision_tco": {"id": "compute_decision_tco", "method": "POST", "path": "/decisions/{id}/tco", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "list_prds": {"id": "list_prds", "method": "GET", "path": "/prds", "security": [[{"scheme": "key", "kind": "bearer"}]], "pagination": {"style": "cursor", "param": "cursor", "next_cursor": "/next_cursor", "has_more": "/has_more", "items": "/data"}},
     "create_prd": {"id": "create_prd", "method": "POST", "path": "/prds", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "list_prd_rules": {"id": "list_prd_rules", "method": "GET", "path": "/prds/rules", "security": [[{"scheme": "key", "kind": "bearer"}]]},
@@ -6055,16 +6040,22 @@ _OPERATIONS: Dict[str, Dict[str, Any]] = {
     "trigger_event": {"id": "trigger_event", "method": "POST", "path": "/events/trigger", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "expunge_event": {"id": "expunge_event", "method": "POST", "path": "/events/{id}/expunge", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "verify_webhook": {"id": "verify_webhook", "method": "POST", "path": "/webhooks/verify", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "get_inbox": {"id": "get_inbox", "method": "GET", "path": "/inbox", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "list_inbox_messages": {"id": "list_inbox_messages", "method": "GET", "path": "/inbox/messages", "security": [[{"scheme": "key", "kind": "bearer"}]], "pagination": {"style": "cursor", "param": "cursor", "next_cursor": "/next_cursor", "has_more": "/has_more", "items": "/data"}},
     "list_imports": {"id": "list_imports", "method": "GET", "path": "/imports", "security": [[{"scheme": "key", "kind": "bearer"}]], "pagination": {"style": "cursor", "param": "cursor", "next_cursor": "/next_cursor", "has_more": "/has_more", "items": "/data"}},
     "create_import": {"id": "create_import", "method": "POST", "path": "/imports", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "get_import": {"id": "get_import", "method": "GET", "path": "/imports/{id}", "security": [[{"scheme": "key", "kind": "bearer"}]]},
-    "get_inbox": {"id": "get_inbox", "method": "GET", "path": "/inbox", "security": [[{"scheme": "key", "kind": "bearer"}]]},
-    "list_inbox_messages": {"id": "list_inbox_messages", "method": "GET", "path": "/inbox/messages", "security": [[{"scheme": "key", "kind": "bearer"}]], "pagination": {"style": "cursor", "param": "cursor", "next_cursor": "/next_cursor", "has_more": "/has_more", "items": "/data"}},
     "list_operations": {"id": "list_operations", "method": "GET", "path": "/operations", "security": [[{"scheme": "key", "kind": "bearer"}]], "pagination": {"style": "cursor", "param": "cursor", "next_cursor": "/next_cursor", "has_more": "/has_more", "items": "/data"}},
     "get_operation": {"id": "get_operation", "method": "GET", "path": "/operations/{id}", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "pause_operation": {"id": "pause_operation", "method": "POST", "path": "/operations/{id}/pause", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "resume_operation": {"id": "resume_operation", "method": "POST", "path": "/operations/{id}/resume", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "cancel_operation": {"id": "cancel_operation", "method": "POST", "path": "/operations/{id}/cancel", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "sign_up": {"id": "sign_up", "method": "POST", "path": "/signup", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "list_keys": {"id": "list_keys", "method": "GET", "path": "/keys", "security": [[{"scheme": "key", "kind": "bearer"}]], "pagination": {"style": "cursor", "param": "cursor", "next_cursor": "/next_cursor", "has_more": "/has_more", "items": "/data"}},
+    "create_key": {"id": "create_key", "method": "POST", "path": "/keys", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "get_key": {"id": "get_key", "method": "GET", "path": "/keys/{id}", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "revoke_key": {"id": "revoke_key", "method": "DELETE", "path": "/keys/{id}", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "rotate_key": {"id": "rotate_key", "method": "POST", "path": "/keys/{id}/rotate", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "get_usage": {"id": "get_usage", "method": "GET", "path": "/usage", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "set_quota_policy": {"id": "set_quota_policy", "method": "PATCH", "path": "/usage", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "list_releases": {"id": "list_releases", "method": "GET", "path": "/changelog", "security": [[{"scheme": "key", "kind": "bearer"}]]},
@@ -6094,65 +6085,79 @@ class Client:
         }
         self._http = http_client or httpx.Client()
 
-    def sign_up(self, body: Signup, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SignedUp:
-        """Sign up"""
-        op = _OPERATIONS["sign_up"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SignedUp, decode(SignedUp, _safe_json(response)))
-
-    def sign_up_with_headers(self, body: Signup, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SignedUp]:
-        """Like sign_up(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["sign_up"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SignedUp, decode(SignedUp, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
-
-    def list_keys(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyList:
-        """List keys"""
-        op = _OPERATIONS["list_keys"]
+    def list_decisions(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DecisionList:
+        """List decisions"""
+        op = _OPERATIONS["list_decisions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
         if limit is not None:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if q is not None:
+            params["q"] = encode(q)
+        if status is not None:
+            params["status"] = encode(status)
+        if kind is not None:
+            params["kind"] = encode(kind)
+        if number is not None:
+            params["number"] = encode(number)
+        if alias is not None:
+            params["alias"] = encode(alias)
+        if review_due is not None:
+            params["review_due"] = encode(review_due)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(KeyList, decode(KeyList, _safe_json(response)))
+        return cast(DecisionList, decode(DecisionList, _safe_json(response)))
 
-    def list_keys_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyList]:
-        """Like list_keys(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["list_keys"]
+    def list_decisions_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DecisionList]:
+        """Like list_decisions(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["list_decisions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
         if limit is not None:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if q is not None:
+            params["q"] = encode(q)
+        if status is not None:
+            params["status"] = encode(status)
+        if kind is not None:
+            params["kind"] = encode(kind)
+        if number is not None:
+            params["number"] = encode(number)
+        if alias is not None:
+            params["alias"] = encode(alias)
+        if review_due is not None:
+            params["review_due"] = encode(review_due)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(KeyList, decode(KeyList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(DecisionList, decode(DecisionList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_keys_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[KeyList]:
-        op = _OPERATIONS["list_keys"]
+    def list_decisions_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[DecisionList]:
+        op = _OPERATIONS["list_decisions"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if q is not None:
+            base["q"] = encode(q)
+        if status is not None:
+            base["status"] = encode(status)
+        if kind is not None:
+            base["kind"] = encode(kind)
+        if number is not None:
+            base["number"] = encode(number)
+        if alias is not None:
+            base["alias"] = encode(alias)
+        if review_due is not None:
+            base["review_due"] = encode(review_due)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -6160,15 +6165,27 @@ class Client:
             if not response.is_success:
                 raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
             return _safe_json(response), response
-        return (decode(KeyList, page) for page in iter_pages(_page, op["pagination"], base))
+        return (decode(DecisionList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_keys_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Key]:
-        op = _OPERATIONS["list_keys"]
+    def list_decisions_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Decision]:
+        op = _OPERATIONS["list_decisions"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if q is not None:
+            base["q"] = encode(q)
+        if status is not None:
+            base["status"] = encode(status)
+        if kind is not None:
+            base["kind"] = encode(kind)
+        if number is not None:
+            base["number"] = encode(number)
+        if alias is not None:
+            base["alias"] = encode(alias)
+        if review_due is not None:
+            base["review_due"] = encode(review_due)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -6176,95 +6193,195 @@ class Client:
             if not response.is_success:
                 raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
             return _safe_json(response), response
-        return (decode(Key, item) for item in iter_items(_page, op["pagination"], base))
+        return (decode(Decision, item) for item in iter_items(_page, op["pagination"], base))
 
-    def create_key(self, body: KeyCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyCreated:
-        """Create key"""
-        op = _OPERATIONS["create_key"]
+    def create_decision(self, body: DecisionCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
+        """Create decision"""
+        op = _OPERATIONS["create_decision"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(KeyCreated, decode(KeyCreated, _safe_json(response)))
+        return cast(Decision, decode(Decision, _safe_json(response)))
 
-    def create_key_with_headers(self, body: KeyCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyCreated]:
-        """Like create_key(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["create_key"]
+    def create_decision_with_headers(self, body: DecisionCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
+        """Like create_decision(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["create_decision"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(KeyCreated, decode(KeyCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
-    def get_key(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Key:
-        """Get key"""
-        op = _OPERATIONS["get_key"]
+    def verify_decisions(self, *, after: Optional[int] = None, limit: Optional[int] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Chain:
+        """Verify decisions"""
+        op = _OPERATIONS["verify_decisions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
+        if after is not None:
+            params["after"] = encode(after)
+        if limit is not None:
+            params["limit"] = encode(limit)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Chain, decode(Chain, _safe_json(response)))
+
+    def verify_decisions_with_headers(self, *, after: Optional[int] = None, limit: Optional[int] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Chain]:
+        """Like verify_decisions(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["verify_decisions"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        if after is not None:
+            params["after"] = encode(after)
+        if limit is not None:
+            params["limit"] = encode(limit)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Chain, decode(Chain, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    def get_decision(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
+        """Get decision"""
+        op = _OPERATIONS["get_decision"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        if format is not None:
+            params["format"] = encode(format)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Key, decode(Key, _safe_json(response)))
+        return cast(Decision, decode(Decision, _safe_json(response)))
 
-    def get_key_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Key]:
-        """Like get_key(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["get_key"]
+    def get_decision_with_headers(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
+        """Like get_decision(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["get_decision"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
+        if format is not None:
+            params["format"] = encode(format)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Key, decode(Key, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def revoke_key(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
-        """Revoke key"""
-        op = _OPERATIONS["revoke_key"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return None
-
-    def revoke_key_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[None]:
-        """Like revoke_key(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["revoke_key"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=None, headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    def rotate_key(self, id: str, body: Rotate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyCreated:
-        """Rotate key"""
-        op = _OPERATIONS["rotate_key"]
+    def update_decision(self, id: str, body: DecisionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
+        """Update decision"""
+        op = _OPERATIONS["update_decision"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(KeyCreated, decode(KeyCreated, _safe_json(response)))
+        return cast(Decision, decode(Decision, _safe_json(response)))
 
-    def rotate_key_with_headers(self, id: str, body: Rotate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyCreated]:
-        """Like rotate_key(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["rotate_key"]
+    def update_decision_with_headers(self, id: str, body: DecisionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
+        """Like update_decision(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["update_decision"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(KeyCreated, decode(KeyCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+
+    def record_decision(self, id: str, body: Verdict, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
+        """Record decision"""
+        op = _OPERATIONS["record_decision"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Decision, decode(Decision, _safe_json(response)))
+
+    def record_decision_with_headers(self, id: str, body: Verdict, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
+        """Like record_decision(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["record_decision"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+
+    def link_decision(self, id: str, body: DecisionLinkCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
+        """Link decision"""
+        op = _OPERATIONS["link_decision"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Decision, decode(Decision, _safe_json(response)))
+
+    def link_decision_with_headers(self, id: str, body: DecisionLinkCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
+        """Like link_decision(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["link_decision"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+
+    def observe_decision(self, id: str, body: DecisionObservationCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DecisionObservation:
+        """Observe decision"""
+        op = _OPERATIONS["observe_decision"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(DecisionObservation, decode(DecisionObservation, _safe_json(response)))
+
+    def observe_decision_with_headers(self, id: str, body: DecisionObservationCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DecisionObservation]:
+        """Like observe_decision(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["observe_decision"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(DecisionObservation, decode(DecisionObservation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    def compute_decision_tco(self, id: str, body: TcoQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Tco:
+        """Compute decision tco"""
+        op = _OPERATIONS["compute_decision_tco"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Tco, decode(Tco, _safe_json(response)))
+
+    def compute_decision_tco_with_headers(self, id: str, body: TcoQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Tco]:
+        """Like compute_decision_tco(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["compute_decision_tco"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Tco, decode(Tco, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_features(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExpandedList:
         """List features"""
@@ -6460,9 +6577,9 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
-    def export_features(self, *, format: Optional[str] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
+    def export_features(self, *, format: Optional[str] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExport:
         """Export features"""
         op = _OPERATIONS["export_features"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -6475,9 +6592,9 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return None
+        return cast(FeatureExport, decode(FeatureExport, _safe_json(response)))
 
-    def export_features_with_headers(self, *, format: Optional[str] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[None]:
+    def export_features_with_headers(self, *, format: Optional[str] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FeatureExport]:
         """Like export_features(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["export_features"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -6490,7 +6607,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=None, headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(FeatureExport, decode(FeatureExport, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def get_feature(self, id: str, *, expand: Optional[List[str]] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExpanded:
         """Get feature"""
@@ -6520,7 +6637,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(FeatureExpanded, decode(FeatureExpanded, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(FeatureExpanded, decode(FeatureExpanded, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def delete_feature(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete feature"""
@@ -6564,7 +6681,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def search(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Matches:
         """Search"""
@@ -6686,7 +6803,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def create_score(self, id: str, body: ScoreCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Score:
         """Create score"""
@@ -6980,7 +7097,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Model, decode(Model, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Model, decode(Model, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_scoring_model(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Model:
         """Get scoring model"""
@@ -7002,7 +7119,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Model, decode(Model, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Model, decode(Model, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_score(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Score:
         """Get score"""
@@ -7368,7 +7485,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Policy, decode(Policy, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Policy, decode(Policy, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def set_roadmap_policy(self, body: PolicyWrite, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Policy:
         """Set roadmap policy"""
@@ -7390,7 +7507,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Policy, decode(Policy, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Policy, decode(Policy, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def list_overrides(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> OverrideList:
         """List overrides"""
@@ -7596,7 +7713,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Item, decode(Item, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Item, decode(Item, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def delete_roadmap_item(self, feature_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete roadmap item"""
@@ -7816,7 +7933,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Scenario, decode(Scenario, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Scenario, decode(Scenario, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_scenario(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Scenario:
         """Get scenario"""
@@ -7838,7 +7955,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Scenario, decode(Scenario, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Scenario, decode(Scenario, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def delete_scenario(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete scenario"""
@@ -7905,304 +8022,6 @@ class Client:
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Revision, decode(Revision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    def list_decisions(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DecisionList:
-        """List decisions"""
-        op = _OPERATIONS["list_decisions"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        if limit is not None:
-            params["limit"] = encode(limit)
-        if cursor is not None:
-            params["cursor"] = encode(cursor)
-        if q is not None:
-            params["q"] = encode(q)
-        if status is not None:
-            params["status"] = encode(status)
-        if kind is not None:
-            params["kind"] = encode(kind)
-        if number is not None:
-            params["number"] = encode(number)
-        if alias is not None:
-            params["alias"] = encode(alias)
-        if review_due is not None:
-            params["review_due"] = encode(review_due)
-        url = build_url(self._server_url, op["path"], {})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DecisionList, decode(DecisionList, _safe_json(response)))
-
-    def list_decisions_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DecisionList]:
-        """Like list_decisions(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["list_decisions"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        if limit is not None:
-            params["limit"] = encode(limit)
-        if cursor is not None:
-            params["cursor"] = encode(cursor)
-        if q is not None:
-            params["q"] = encode(q)
-        if status is not None:
-            params["status"] = encode(status)
-        if kind is not None:
-            params["kind"] = encode(kind)
-        if number is not None:
-            params["number"] = encode(number)
-        if alias is not None:
-            params["alias"] = encode(alias)
-        if review_due is not None:
-            params["review_due"] = encode(review_due)
-        url = build_url(self._server_url, op["path"], {})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DecisionList, decode(DecisionList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    def list_decisions_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[DecisionList]:
-        op = _OPERATIONS["list_decisions"]
-        base: Dict[str, Any] = {}
-        if limit is not None:
-            base["limit"] = encode(limit)
-        if cursor is not None:
-            base["cursor"] = encode(cursor)
-        if q is not None:
-            base["q"] = encode(q)
-        if status is not None:
-            base["status"] = encode(status)
-        if kind is not None:
-            base["kind"] = encode(kind)
-        if number is not None:
-            base["number"] = encode(number)
-        if alias is not None:
-            base["alias"] = encode(alias)
-        if review_due is not None:
-            base["review_due"] = encode(review_due)
-        def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
-            auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-            url = build_url(self._server_url, op["path"], {})
-            response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params={**page_params, **auth_query}, timeout=timeout, retry=retry)
-            if not response.is_success:
-                raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-            return _safe_json(response), response
-        return (decode(DecisionList, page) for page in iter_pages(_page, op["pagination"], base))
-
-    def list_decisions_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Decision]:
-        op = _OPERATIONS["list_decisions"]
-        base: Dict[str, Any] = {}
-        if limit is not None:
-            base["limit"] = encode(limit)
-        if cursor is not None:
-            base["cursor"] = encode(cursor)
-        if q is not None:
-            base["q"] = encode(q)
-        if status is not None:
-            base["status"] = encode(status)
-        if kind is not None:
-            base["kind"] = encode(kind)
-        if number is not None:
-            base["number"] = encode(number)
-        if alias is not None:
-            base["alias"] = encode(alias)
-        if review_due is not None:
-            base["review_due"] = encode(review_due)
-        def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
-            auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-            url = build_url(self._server_url, op["path"], {})
-            response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params={**page_params, **auth_query}, timeout=timeout, retry=retry)
-            if not response.is_success:
-                raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-            return _safe_json(response), response
-        return (decode(Decision, item) for item in iter_items(_page, op["pagination"], base))
-
-    def create_decision(self, body: DecisionCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
-        """Create decision"""
-        op = _OPERATIONS["create_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
-
-    def create_decision_with_headers(self, body: DecisionCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
-        """Like create_decision(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["create_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
-
-    def verify_decisions(self, *, after: Optional[int] = None, limit: Optional[int] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Chain:
-        """Verify decisions"""
-        op = _OPERATIONS["verify_decisions"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        if after is not None:
-            params["after"] = encode(after)
-        if limit is not None:
-            params["limit"] = encode(limit)
-        url = build_url(self._server_url, op["path"], {})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Chain, decode(Chain, _safe_json(response)))
-
-    def verify_decisions_with_headers(self, *, after: Optional[int] = None, limit: Optional[int] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Chain]:
-        """Like verify_decisions(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["verify_decisions"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        if after is not None:
-            params["after"] = encode(after)
-        if limit is not None:
-            params["limit"] = encode(limit)
-        url = build_url(self._server_url, op["path"], {})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Chain, decode(Chain, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    def get_decision(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
-        """Get decision"""
-        op = _OPERATIONS["get_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        if format is not None:
-            params["format"] = encode(format)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
-
-    def get_decision_with_headers(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
-        """Like get_decision(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["get_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        if format is not None:
-            params["format"] = encode(format)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    def update_decision(self, id: str, body: DecisionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
-        """Update decision"""
-        op = _OPERATIONS["update_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
-
-    def update_decision_with_headers(self, id: str, body: DecisionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
-        """Like update_decision(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["update_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    def record_decision(self, id: str, body: Verdict, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
-        """Record decision"""
-        op = _OPERATIONS["record_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
-
-    def record_decision_with_headers(self, id: str, body: Verdict, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
-        """Like record_decision(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["record_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    def link_decision(self, id: str, body: DecisionLinkCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
-        """Link decision"""
-        op = _OPERATIONS["link_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
-
-    def link_decision_with_headers(self, id: str, body: DecisionLinkCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
-        """Like link_decision(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["link_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    def observe_decision(self, id: str, body: DecisionObservationCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DecisionObservation:
-        """Observe decision"""
-        op = _OPERATIONS["observe_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DecisionObservation, decode(DecisionObservation, _safe_json(response)))
-
-    def observe_decision_with_headers(self, id: str, body: DecisionObservationCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DecisionObservation]:
-        """Like observe_decision(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["observe_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DecisionObservation, decode(DecisionObservation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    def compute_decision_tco(self, id: str, body: TcoQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Tco:
-        """Compute decision tco"""
-        op = _OPERATIONS["compute_decision_tco"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Tco, decode(Tco, _safe_json(response)))
-
-    def compute_decision_tco_with_headers(self, id: str, body: TcoQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Tco]:
-        """Like compute_decision_tco(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["compute_decision_tco"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Tco, decode(Tco, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_prds(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PrdList:
         """List prds"""
@@ -8302,7 +8121,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def list_prd_rules(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Rules:
         """List prd rules"""
@@ -8368,7 +8187,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def update_prd(self, id: str, body: PrdPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Update prd"""
@@ -8390,9 +8209,9 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def add_requirement(self, id: str, body: RequirementInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
+    def add_requirement(self, id: str, body: Requirement, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Add requirement"""
         op = _OPERATIONS["add_requirement"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8403,7 +8222,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(Prd, decode(Prd, _safe_json(response)))
 
-    def add_requirement_with_headers(self, id: str, body: RequirementInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
+    def add_requirement_with_headers(self, id: str, body: Requirement, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like add_requirement(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["add_requirement"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8412,7 +8231,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def update_requirement(self, id: str, code: str, body: RequirementPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Update requirement"""
@@ -8434,7 +8253,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def add_story(self, id: str, body: UserStoryInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Add story"""
@@ -8456,9 +8275,9 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
-    def add_risk(self, id: str, body: RiskInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
+    def add_risk(self, id: str, body: Risk, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Add risk"""
         op = _OPERATIONS["add_risk"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8469,7 +8288,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(Prd, decode(Prd, _safe_json(response)))
 
-    def add_risk_with_headers(self, id: str, body: RiskInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
+    def add_risk_with_headers(self, id: str, body: Risk, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like add_risk(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["add_risk"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8478,9 +8297,9 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
-    def add_question(self, id: str, body: OpenQuestionInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
+    def add_question(self, id: str, body: OpenQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Add question"""
         op = _OPERATIONS["add_question"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8491,7 +8310,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(Prd, decode(Prd, _safe_json(response)))
 
-    def add_question_with_headers(self, id: str, body: OpenQuestionInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
+    def add_question_with_headers(self, id: str, body: OpenQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like add_question(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["add_question"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8500,7 +8319,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def update_question(self, id: str, code: str, body: QuestionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Update question"""
@@ -8522,7 +8341,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def list_prd_versions(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> VersionSummaryList:
         """List prd versions"""
@@ -8860,7 +8679,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Dict[str, JsonValue], decode(Dict[str, JsonValue], _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Dict[str, JsonValue], decode(Dict[str, JsonValue], _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def list_debts(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DebtList:
         """List debts"""
@@ -8960,7 +8779,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_debt(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Debt:
         """Get debt"""
@@ -8982,7 +8801,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def delete_debt(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete debt"""
@@ -9026,7 +8845,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def pitch_debt(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Pitch:
         """Pitch debt"""
@@ -9048,7 +8867,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Pitch, decode(Pitch, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Pitch, decode(Pitch, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def list_spikes(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeList:
         """List spikes"""
@@ -9148,7 +8967,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_spike(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeSpike:
         """Get spike"""
@@ -9170,7 +8989,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def start_spike(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeSpike:
         """Start spike"""
@@ -9192,7 +9011,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def conclude_spike(self, id: str, body: SpikeConclusion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeSpike:
         """Conclude spike"""
@@ -9214,7 +9033,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def list_syncs(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SyncList:
         """List syncs"""
@@ -9306,7 +9125,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_sync(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Sync:
         """Get sync"""
@@ -9328,7 +9147,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def update_sync(self, id: str, body: SyncPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Sync:
         """Update sync"""
@@ -9350,7 +9169,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def list_blockers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> BlockerList:
         """List blockers"""
@@ -9450,7 +9269,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_blocker(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Blocker:
         """Get blocker"""
@@ -9472,7 +9291,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def update_blocker(self, id: str, body: BlockerPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Blocker:
         """Update blocker"""
@@ -9494,7 +9313,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def list_plans(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PlanList:
         """List plans"""
@@ -9578,7 +9397,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_plan(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PlanPlan:
         """Get plan"""
@@ -9600,7 +9419,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def delete_plan(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete plan"""
@@ -9644,7 +9463,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def import_load_test(self, id: str, body: LoadTestImport, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PlanPlan:
         """Import load test"""
@@ -9666,7 +9485,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_catalog(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Catalog:
         """Get catalog"""
@@ -9772,7 +9591,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(EndpointCreated, decode(EndpointCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(EndpointCreated, decode(EndpointCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_endpoint(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Endpoint:
         """Get endpoint"""
@@ -9794,7 +9613,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Endpoint, decode(Endpoint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Endpoint, decode(Endpoint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def delete_endpoint(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete endpoint"""
@@ -9838,7 +9657,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Endpoint, decode(Endpoint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Endpoint, decode(Endpoint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_endpoint_stats(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> EndpointStats:
         """Get endpoint stats"""
@@ -10244,7 +10063,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def replay(self, id: str, body: ReplayRequest, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Replay"""
@@ -10266,7 +10085,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def trigger_event(self, body: Trigger, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Triggered:
         """Trigger event"""
@@ -10333,6 +10152,90 @@ class Client:
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Verification, decode(Verification, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    def get_inbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Inbox:
+        """Get inbox"""
+        op = _OPERATIONS["get_inbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Inbox, decode(Inbox, _safe_json(response)))
+
+    def get_inbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Inbox]:
+        """Like get_inbox(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["get_inbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Inbox, decode(Inbox, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    def list_inbox_messages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> MessageList:
+        """List inbox messages"""
+        op = _OPERATIONS["list_inbox_messages"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        if limit is not None:
+            params["limit"] = encode(limit)
+        if cursor is not None:
+            params["cursor"] = encode(cursor)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(MessageList, decode(MessageList, _safe_json(response)))
+
+    def list_inbox_messages_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[MessageList]:
+        """Like list_inbox_messages(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["list_inbox_messages"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        if limit is not None:
+            params["limit"] = encode(limit)
+        if cursor is not None:
+            params["cursor"] = encode(cursor)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(MessageList, decode(MessageList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    def list_inbox_messages_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[MessageList]:
+        op = _OPERATIONS["list_inbox_messages"]
+        base: Dict[str, Any] = {}
+        if limit is not None:
+            base["limit"] = encode(limit)
+        if cursor is not None:
+            base["cursor"] = encode(cursor)
+        def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
+            auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+            url = build_url(self._server_url, op["path"], {})
+            response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params={**page_params, **auth_query}, timeout=timeout, retry=retry)
+            if not response.is_success:
+                raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+            return _safe_json(response), response
+        return (decode(MessageList, page) for page in iter_pages(_page, op["pagination"], base))
+
+    def list_inbox_messages_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Message]:
+        op = _OPERATIONS["list_inbox_messages"]
+        base: Dict[str, Any] = {}
+        if limit is not None:
+            base["limit"] = encode(limit)
+        if cursor is not None:
+            base["cursor"] = encode(cursor)
+        def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
+            auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+            url = build_url(self._server_url, op["path"], {})
+            response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params={**page_params, **auth_query}, timeout=timeout, retry=retry)
+            if not response.is_success:
+                raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+            return _safe_json(response), response
+        return (decode(Message, item) for item in iter_items(_page, op["pagination"], base))
 
     def list_imports(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ImportSummaryList:
         """List imports"""
@@ -10440,90 +10343,6 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Import_, decode(Import_, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def get_inbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Inbox:
-        """Get inbox"""
-        op = _OPERATIONS["get_inbox"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Inbox, decode(Inbox, _safe_json(response)))
-
-    def get_inbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Inbox]:
-        """Like get_inbox(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["get_inbox"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Inbox, decode(Inbox, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    def list_inbox_messages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> MessageList:
-        """List inbox messages"""
-        op = _OPERATIONS["list_inbox_messages"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        if limit is not None:
-            params["limit"] = encode(limit)
-        if cursor is not None:
-            params["cursor"] = encode(cursor)
-        url = build_url(self._server_url, op["path"], {})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(MessageList, decode(MessageList, _safe_json(response)))
-
-    def list_inbox_messages_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[MessageList]:
-        """Like list_inbox_messages(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["list_inbox_messages"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        if limit is not None:
-            params["limit"] = encode(limit)
-        if cursor is not None:
-            params["cursor"] = encode(cursor)
-        url = build_url(self._server_url, op["path"], {})
-        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(MessageList, decode(MessageList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    def list_inbox_messages_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[MessageList]:
-        op = _OPERATIONS["list_inbox_messages"]
-        base: Dict[str, Any] = {}
-        if limit is not None:
-            base["limit"] = encode(limit)
-        if cursor is not None:
-            base["cursor"] = encode(cursor)
-        def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
-            auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-            url = build_url(self._server_url, op["path"], {})
-            response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params={**page_params, **auth_query}, timeout=timeout, retry=retry)
-            if not response.is_success:
-                raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-            return _safe_json(response), response
-        return (decode(MessageList, page) for page in iter_pages(_page, op["pagination"], base))
-
-    def list_inbox_messages_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Message]:
-        op = _OPERATIONS["list_inbox_messages"]
-        base: Dict[str, Any] = {}
-        if limit is not None:
-            base["limit"] = encode(limit)
-        if cursor is not None:
-            base["cursor"] = encode(cursor)
-        def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
-            auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-            url = build_url(self._server_url, op["path"], {})
-            response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params={**page_params, **auth_query}, timeout=timeout, retry=retry)
-            if not response.is_success:
-                raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-            return _safe_json(response), response
-        return (decode(Message, item) for item in iter_items(_page, op["pagination"], base))
-
     def list_operations(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> OperationList:
         """List operations"""
         op = _OPERATIONS["list_operations"]
@@ -10622,7 +10441,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def pause_operation(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Pause operation"""
@@ -10644,7 +10463,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def resume_operation(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Resume operation"""
@@ -10666,7 +10485,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def cancel_operation(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Cancel operation"""
@@ -10688,7 +10507,179 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+
+    def sign_up(self, body: Signup, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SignedUp:
+        """Sign up"""
+        op = _OPERATIONS["sign_up"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(SignedUp, decode(SignedUp, _safe_json(response)))
+
+    def sign_up_with_headers(self, body: Signup, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SignedUp]:
+        """Like sign_up(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["sign_up"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(SignedUp, decode(SignedUp, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+
+    def list_keys(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyList:
+        """List keys"""
+        op = _OPERATIONS["list_keys"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        if limit is not None:
+            params["limit"] = encode(limit)
+        if cursor is not None:
+            params["cursor"] = encode(cursor)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(KeyList, decode(KeyList, _safe_json(response)))
+
+    def list_keys_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyList]:
+        """Like list_keys(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["list_keys"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        if limit is not None:
+            params["limit"] = encode(limit)
+        if cursor is not None:
+            params["cursor"] = encode(cursor)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(KeyList, decode(KeyList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    def list_keys_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[KeyList]:
+        op = _OPERATIONS["list_keys"]
+        base: Dict[str, Any] = {}
+        if limit is not None:
+            base["limit"] = encode(limit)
+        if cursor is not None:
+            base["cursor"] = encode(cursor)
+        def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
+            auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+            url = build_url(self._server_url, op["path"], {})
+            response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params={**page_params, **auth_query}, timeout=timeout, retry=retry)
+            if not response.is_success:
+                raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+            return _safe_json(response), response
+        return (decode(KeyList, page) for page in iter_pages(_page, op["pagination"], base))
+
+    def list_keys_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Key]:
+        op = _OPERATIONS["list_keys"]
+        base: Dict[str, Any] = {}
+        if limit is not None:
+            base["limit"] = encode(limit)
+        if cursor is not None:
+            base["cursor"] = encode(cursor)
+        def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
+            auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+            url = build_url(self._server_url, op["path"], {})
+            response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params={**page_params, **auth_query}, timeout=timeout, retry=retry)
+            if not response.is_success:
+                raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+            return _safe_json(response), response
+        return (decode(Key, item) for item in iter_items(_page, op["pagination"], base))
+
+    def create_key(self, body: KeyCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyCreated:
+        """Create key"""
+        op = _OPERATIONS["create_key"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(KeyCreated, decode(KeyCreated, _safe_json(response)))
+
+    def create_key_with_headers(self, body: KeyCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyCreated]:
+        """Like create_key(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["create_key"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(KeyCreated, decode(KeyCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+
+    def get_key(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Key:
+        """Get key"""
+        op = _OPERATIONS["get_key"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Key, decode(Key, _safe_json(response)))
+
+    def get_key_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Key]:
+        """Like get_key(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["get_key"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Key, decode(Key, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+
+    def revoke_key(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
+        """Revoke key"""
+        op = _OPERATIONS["revoke_key"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return None
+
+    def revoke_key_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[None]:
+        """Like revoke_key(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["revoke_key"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=None, headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    def rotate_key(self, id: str, body: Rotate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyCreated:
+        """Rotate key"""
+        op = _OPERATIONS["rotate_key"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(KeyCreated, decode(KeyCreated, _safe_json(response)))
+
+    def rotate_key_with_headers(self, id: str, body: Rotate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyCreated]:
+        """Like rotate_key(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["rotate_key"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(KeyCreated, decode(KeyCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_usage(self, *, since: Optional[str] = None, until: Optional[str] = None, group_by: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Usage:
         """Get usage"""
@@ -11077,65 +11068,79 @@ class AsyncClient:
         }
         self._http = http_client or httpx.AsyncClient()
 
-    async def sign_up(self, body: Signup, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SignedUp:
-        """Sign up"""
-        op = _OPERATIONS["sign_up"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SignedUp, decode(SignedUp, _safe_json(response)))
-
-    async def sign_up_with_headers(self, body: Signup, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SignedUp]:
-        """Like sign_up(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["sign_up"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SignedUp, decode(SignedUp, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
-
-    async def list_keys(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyList:
-        """List keys"""
-        op = _OPERATIONS["list_keys"]
+    async def list_decisions(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DecisionList:
+        """List decisions"""
+        op = _OPERATIONS["list_decisions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
         if limit is not None:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if q is not None:
+            params["q"] = encode(q)
+        if status is not None:
+            params["status"] = encode(status)
+        if kind is not None:
+            params["kind"] = encode(kind)
+        if number is not None:
+            params["number"] = encode(number)
+        if alias is not None:
+            params["alias"] = encode(alias)
+        if review_due is not None:
+            params["review_due"] = encode(review_due)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(KeyList, decode(KeyList, _safe_json(response)))
+        return cast(DecisionList, decode(DecisionList, _safe_json(response)))
 
-    async def list_keys_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyList]:
-        """Like list_keys(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["list_keys"]
+    async def list_decisions_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DecisionList]:
+        """Like list_decisions(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["list_decisions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
         if limit is not None:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if q is not None:
+            params["q"] = encode(q)
+        if status is not None:
+            params["status"] = encode(status)
+        if kind is not None:
+            params["kind"] = encode(kind)
+        if number is not None:
+            params["number"] = encode(number)
+        if alias is not None:
+            params["alias"] = encode(alias)
+        if review_due is not None:
+            params["review_due"] = encode(review_due)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(KeyList, decode(KeyList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(DecisionList, decode(DecisionList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_keys_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[KeyList]:
-        op = _OPERATIONS["list_keys"]
+    async def list_decisions_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[DecisionList]:
+        op = _OPERATIONS["list_decisions"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if q is not None:
+            base["q"] = encode(q)
+        if status is not None:
+            base["status"] = encode(status)
+        if kind is not None:
+            base["kind"] = encode(kind)
+        if number is not None:
+            base["number"] = encode(number)
+        if alias is not None:
+            base["alias"] = encode(alias)
+        if review_due is not None:
+            base["review_due"] = encode(review_due)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -11144,15 +11149,27 @@ class AsyncClient:
                 raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
             return _safe_json(response), response
         async for page in aiter_pages(_page, op["pagination"], base):
-            yield decode(KeyList, page)
+            yield decode(DecisionList, page)
 
-    async def list_keys_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Key]:
-        op = _OPERATIONS["list_keys"]
+    async def list_decisions_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Decision]:
+        op = _OPERATIONS["list_decisions"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if q is not None:
+            base["q"] = encode(q)
+        if status is not None:
+            base["status"] = encode(status)
+        if kind is not None:
+            base["kind"] = encode(kind)
+        if number is not None:
+            base["number"] = encode(number)
+        if alias is not None:
+            base["alias"] = encode(alias)
+        if review_due is not None:
+            base["review_due"] = encode(review_due)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -11161,95 +11178,195 @@ class AsyncClient:
                 raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
             return _safe_json(response), response
         async for item in aiter_items(_page, op["pagination"], base):
-            yield decode(Key, item)
+            yield decode(Decision, item)
 
-    async def create_key(self, body: KeyCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyCreated:
-        """Create key"""
-        op = _OPERATIONS["create_key"]
+    async def create_decision(self, body: DecisionCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
+        """Create decision"""
+        op = _OPERATIONS["create_decision"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(KeyCreated, decode(KeyCreated, _safe_json(response)))
+        return cast(Decision, decode(Decision, _safe_json(response)))
 
-    async def create_key_with_headers(self, body: KeyCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyCreated]:
-        """Like create_key(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["create_key"]
+    async def create_decision_with_headers(self, body: DecisionCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
+        """Like create_decision(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["create_decision"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(KeyCreated, decode(KeyCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def get_key(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Key:
-        """Get key"""
-        op = _OPERATIONS["get_key"]
+    async def verify_decisions(self, *, after: Optional[int] = None, limit: Optional[int] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Chain:
+        """Verify decisions"""
+        op = _OPERATIONS["verify_decisions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
+        if after is not None:
+            params["after"] = encode(after)
+        if limit is not None:
+            params["limit"] = encode(limit)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Chain, decode(Chain, _safe_json(response)))
+
+    async def verify_decisions_with_headers(self, *, after: Optional[int] = None, limit: Optional[int] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Chain]:
+        """Like verify_decisions(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["verify_decisions"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        if after is not None:
+            params["after"] = encode(after)
+        if limit is not None:
+            params["limit"] = encode(limit)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Chain, decode(Chain, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    async def get_decision(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
+        """Get decision"""
+        op = _OPERATIONS["get_decision"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        if format is not None:
+            params["format"] = encode(format)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Key, decode(Key, _safe_json(response)))
+        return cast(Decision, decode(Decision, _safe_json(response)))
 
-    async def get_key_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Key]:
-        """Like get_key(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["get_key"]
+    async def get_decision_with_headers(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
+        """Like get_decision(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["get_decision"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
+        if format is not None:
+            params["format"] = encode(format)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Key, decode(Key, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def revoke_key(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
-        """Revoke key"""
-        op = _OPERATIONS["revoke_key"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return None
-
-    async def revoke_key_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[None]:
-        """Like revoke_key(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["revoke_key"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=None, headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    async def rotate_key(self, id: str, body: Rotate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyCreated:
-        """Rotate key"""
-        op = _OPERATIONS["rotate_key"]
+    async def update_decision(self, id: str, body: DecisionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
+        """Update decision"""
+        op = _OPERATIONS["update_decision"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(KeyCreated, decode(KeyCreated, _safe_json(response)))
+        return cast(Decision, decode(Decision, _safe_json(response)))
 
-    async def rotate_key_with_headers(self, id: str, body: Rotate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyCreated]:
-        """Like rotate_key(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["rotate_key"]
+    async def update_decision_with_headers(self, id: str, body: DecisionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
+        """Like update_decision(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["update_decision"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
         params: Dict[str, Any] = dict(auth_query)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(KeyCreated, decode(KeyCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+
+    async def record_decision(self, id: str, body: Verdict, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
+        """Record decision"""
+        op = _OPERATIONS["record_decision"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Decision, decode(Decision, _safe_json(response)))
+
+    async def record_decision_with_headers(self, id: str, body: Verdict, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
+        """Like record_decision(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["record_decision"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+
+    async def link_decision(self, id: str, body: DecisionLinkCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
+        """Link decision"""
+        op = _OPERATIONS["link_decision"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Decision, decode(Decision, _safe_json(response)))
+
+    async def link_decision_with_headers(self, id: str, body: DecisionLinkCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
+        """Like link_decision(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["link_decision"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+
+    async def observe_decision(self, id: str, body: DecisionObservationCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DecisionObservation:
+        """Observe decision"""
+        op = _OPERATIONS["observe_decision"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(DecisionObservation, decode(DecisionObservation, _safe_json(response)))
+
+    async def observe_decision_with_headers(self, id: str, body: DecisionObservationCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DecisionObservation]:
+        """Like observe_decision(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["observe_decision"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(DecisionObservation, decode(DecisionObservation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    async def compute_decision_tco(self, id: str, body: TcoQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Tco:
+        """Compute decision tco"""
+        op = _OPERATIONS["compute_decision_tco"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Tco, decode(Tco, _safe_json(response)))
+
+    async def compute_decision_tco_with_headers(self, id: str, body: TcoQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Tco]:
+        """Like compute_decision_tco(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["compute_decision_tco"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Tco, decode(Tco, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_features(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExpandedList:
         """List features"""
@@ -11447,9 +11564,9 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def export_features(self, *, format: Optional[str] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
+    async def export_features(self, *, format: Optional[str] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExport:
         """Export features"""
         op = _OPERATIONS["export_features"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -11462,9 +11579,9 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return None
+        return cast(FeatureExport, decode(FeatureExport, _safe_json(response)))
 
-    async def export_features_with_headers(self, *, format: Optional[str] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[None]:
+    async def export_features_with_headers(self, *, format: Optional[str] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FeatureExport]:
         """Like export_features(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["export_features"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -11477,7 +11594,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=None, headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(FeatureExport, decode(FeatureExport, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def get_feature(self, id: str, *, expand: Optional[List[str]] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExpanded:
         """Get feature"""
@@ -11507,7 +11624,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(FeatureExpanded, decode(FeatureExpanded, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(FeatureExpanded, decode(FeatureExpanded, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def delete_feature(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete feature"""
@@ -11551,7 +11668,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def search(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Matches:
         """Search"""
@@ -11675,7 +11792,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def create_score(self, id: str, body: ScoreCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Score:
         """Create score"""
@@ -11973,7 +12090,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Model, decode(Model, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Model, decode(Model, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_scoring_model(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Model:
         """Get scoring model"""
@@ -11995,7 +12112,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Model, decode(Model, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Model, decode(Model, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_score(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Score:
         """Get score"""
@@ -12365,7 +12482,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Policy, decode(Policy, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Policy, decode(Policy, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def set_roadmap_policy(self, body: PolicyWrite, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Policy:
         """Set roadmap policy"""
@@ -12387,7 +12504,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Policy, decode(Policy, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Policy, decode(Policy, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def list_overrides(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> OverrideList:
         """List overrides"""
@@ -12597,7 +12714,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Item, decode(Item, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Item, decode(Item, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def delete_roadmap_item(self, feature_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete roadmap item"""
@@ -12821,7 +12938,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Scenario, decode(Scenario, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Scenario, decode(Scenario, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_scenario(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Scenario:
         """Get scenario"""
@@ -12843,7 +12960,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Scenario, decode(Scenario, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Scenario, decode(Scenario, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def delete_scenario(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete scenario"""
@@ -12910,306 +13027,6 @@ class AsyncClient:
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Revision, decode(Revision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    async def list_decisions(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DecisionList:
-        """List decisions"""
-        op = _OPERATIONS["list_decisions"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        if limit is not None:
-            params["limit"] = encode(limit)
-        if cursor is not None:
-            params["cursor"] = encode(cursor)
-        if q is not None:
-            params["q"] = encode(q)
-        if status is not None:
-            params["status"] = encode(status)
-        if kind is not None:
-            params["kind"] = encode(kind)
-        if number is not None:
-            params["number"] = encode(number)
-        if alias is not None:
-            params["alias"] = encode(alias)
-        if review_due is not None:
-            params["review_due"] = encode(review_due)
-        url = build_url(self._server_url, op["path"], {})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DecisionList, decode(DecisionList, _safe_json(response)))
-
-    async def list_decisions_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DecisionList]:
-        """Like list_decisions(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["list_decisions"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        if limit is not None:
-            params["limit"] = encode(limit)
-        if cursor is not None:
-            params["cursor"] = encode(cursor)
-        if q is not None:
-            params["q"] = encode(q)
-        if status is not None:
-            params["status"] = encode(status)
-        if kind is not None:
-            params["kind"] = encode(kind)
-        if number is not None:
-            params["number"] = encode(number)
-        if alias is not None:
-            params["alias"] = encode(alias)
-        if review_due is not None:
-            params["review_due"] = encode(review_due)
-        url = build_url(self._server_url, op["path"], {})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DecisionList, decode(DecisionList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    async def list_decisions_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[DecisionList]:
-        op = _OPERATIONS["list_decisions"]
-        base: Dict[str, Any] = {}
-        if limit is not None:
-            base["limit"] = encode(limit)
-        if cursor is not None:
-            base["cursor"] = encode(cursor)
-        if q is not None:
-            base["q"] = encode(q)
-        if status is not None:
-            base["status"] = encode(status)
-        if kind is not None:
-            base["kind"] = encode(kind)
-        if number is not None:
-            base["number"] = encode(number)
-        if alias is not None:
-            base["alias"] = encode(alias)
-        if review_due is not None:
-            base["review_due"] = encode(review_due)
-        async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
-            auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-            url = build_url(self._server_url, op["path"], {})
-            response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params={**page_params, **auth_query}, timeout=timeout, retry=retry)
-            if not response.is_success:
-                raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-            return _safe_json(response), response
-        async for page in aiter_pages(_page, op["pagination"], base):
-            yield decode(DecisionList, page)
-
-    async def list_decisions_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Decision]:
-        op = _OPERATIONS["list_decisions"]
-        base: Dict[str, Any] = {}
-        if limit is not None:
-            base["limit"] = encode(limit)
-        if cursor is not None:
-            base["cursor"] = encode(cursor)
-        if q is not None:
-            base["q"] = encode(q)
-        if status is not None:
-            base["status"] = encode(status)
-        if kind is not None:
-            base["kind"] = encode(kind)
-        if number is not None:
-            base["number"] = encode(number)
-        if alias is not None:
-            base["alias"] = encode(alias)
-        if review_due is not None:
-            base["review_due"] = encode(review_due)
-        async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
-            auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-            url = build_url(self._server_url, op["path"], {})
-            response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params={**page_params, **auth_query}, timeout=timeout, retry=retry)
-            if not response.is_success:
-                raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-            return _safe_json(response), response
-        async for item in aiter_items(_page, op["pagination"], base):
-            yield decode(Decision, item)
-
-    async def create_decision(self, body: DecisionCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
-        """Create decision"""
-        op = _OPERATIONS["create_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
-
-    async def create_decision_with_headers(self, body: DecisionCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
-        """Like create_decision(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["create_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
-
-    async def verify_decisions(self, *, after: Optional[int] = None, limit: Optional[int] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Chain:
-        """Verify decisions"""
-        op = _OPERATIONS["verify_decisions"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        if after is not None:
-            params["after"] = encode(after)
-        if limit is not None:
-            params["limit"] = encode(limit)
-        url = build_url(self._server_url, op["path"], {})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Chain, decode(Chain, _safe_json(response)))
-
-    async def verify_decisions_with_headers(self, *, after: Optional[int] = None, limit: Optional[int] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Chain]:
-        """Like verify_decisions(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["verify_decisions"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        if after is not None:
-            params["after"] = encode(after)
-        if limit is not None:
-            params["limit"] = encode(limit)
-        url = build_url(self._server_url, op["path"], {})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Chain, decode(Chain, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    async def get_decision(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
-        """Get decision"""
-        op = _OPERATIONS["get_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        if format is not None:
-            params["format"] = encode(format)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
-
-    async def get_decision_with_headers(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
-        """Like get_decision(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["get_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        if format is not None:
-            params["format"] = encode(format)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    async def update_decision(self, id: str, body: DecisionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
-        """Update decision"""
-        op = _OPERATIONS["update_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
-
-    async def update_decision_with_headers(self, id: str, body: DecisionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
-        """Like update_decision(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["update_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    async def record_decision(self, id: str, body: Verdict, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
-        """Record decision"""
-        op = _OPERATIONS["record_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
-
-    async def record_decision_with_headers(self, id: str, body: Verdict, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
-        """Like record_decision(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["record_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    async def link_decision(self, id: str, body: DecisionLinkCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
-        """Link decision"""
-        op = _OPERATIONS["link_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
-
-    async def link_decision_with_headers(self, id: str, body: DecisionLinkCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
-        """Like link_decision(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["link_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    async def observe_decision(self, id: str, body: DecisionObservationCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DecisionObservation:
-        """Observe decision"""
-        op = _OPERATIONS["observe_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DecisionObservation, decode(DecisionObservation, _safe_json(response)))
-
-    async def observe_decision_with_headers(self, id: str, body: DecisionObservationCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DecisionObservation]:
-        """Like observe_decision(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["observe_decision"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DecisionObservation, decode(DecisionObservation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    async def compute_decision_tco(self, id: str, body: TcoQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Tco:
-        """Compute decision tco"""
-        op = _OPERATIONS["compute_decision_tco"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Tco, decode(Tco, _safe_json(response)))
-
-    async def compute_decision_tco_with_headers(self, id: str, body: TcoQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Tco]:
-        """Like compute_decision_tco(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["compute_decision_tco"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {"id": id})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Tco, decode(Tco, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_prds(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PrdList:
         """List prds"""
@@ -13311,7 +13128,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def list_prd_rules(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Rules:
         """List prd rules"""
@@ -13377,7 +13194,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def update_prd(self, id: str, body: PrdPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Update prd"""
@@ -13399,9 +13216,9 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def add_requirement(self, id: str, body: RequirementInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
+    async def add_requirement(self, id: str, body: Requirement, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Add requirement"""
         op = _OPERATIONS["add_requirement"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13412,7 +13229,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(Prd, decode(Prd, _safe_json(response)))
 
-    async def add_requirement_with_headers(self, id: str, body: RequirementInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
+    async def add_requirement_with_headers(self, id: str, body: Requirement, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like add_requirement(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["add_requirement"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13421,7 +13238,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def update_requirement(self, id: str, code: str, body: RequirementPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Update requirement"""
@@ -13443,7 +13260,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def add_story(self, id: str, body: UserStoryInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Add story"""
@@ -13465,9 +13282,9 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def add_risk(self, id: str, body: RiskInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
+    async def add_risk(self, id: str, body: Risk, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Add risk"""
         op = _OPERATIONS["add_risk"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13478,7 +13295,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(Prd, decode(Prd, _safe_json(response)))
 
-    async def add_risk_with_headers(self, id: str, body: RiskInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
+    async def add_risk_with_headers(self, id: str, body: Risk, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like add_risk(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["add_risk"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13487,9 +13304,9 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def add_question(self, id: str, body: OpenQuestionInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
+    async def add_question(self, id: str, body: OpenQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Add question"""
         op = _OPERATIONS["add_question"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13500,7 +13317,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(Prd, decode(Prd, _safe_json(response)))
 
-    async def add_question_with_headers(self, id: str, body: OpenQuestionInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
+    async def add_question_with_headers(self, id: str, body: OpenQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like add_question(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["add_question"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13509,7 +13326,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def update_question(self, id: str, code: str, body: QuestionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Update question"""
@@ -13531,7 +13348,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def list_prd_versions(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> VersionSummaryList:
         """List prd versions"""
@@ -13875,7 +13692,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Dict[str, JsonValue], decode(Dict[str, JsonValue], _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Dict[str, JsonValue], decode(Dict[str, JsonValue], _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def list_debts(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DebtList:
         """List debts"""
@@ -13977,7 +13794,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_debt(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Debt:
         """Get debt"""
@@ -13999,7 +13816,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def delete_debt(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete debt"""
@@ -14043,7 +13860,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def pitch_debt(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Pitch:
         """Pitch debt"""
@@ -14065,7 +13882,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Pitch, decode(Pitch, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Pitch, decode(Pitch, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def list_spikes(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeList:
         """List spikes"""
@@ -14167,7 +13984,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_spike(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeSpike:
         """Get spike"""
@@ -14189,7 +14006,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def start_spike(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeSpike:
         """Start spike"""
@@ -14211,7 +14028,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def conclude_spike(self, id: str, body: SpikeConclusion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeSpike:
         """Conclude spike"""
@@ -14233,7 +14050,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def list_syncs(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SyncList:
         """List syncs"""
@@ -14327,7 +14144,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_sync(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Sync:
         """Get sync"""
@@ -14349,7 +14166,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def update_sync(self, id: str, body: SyncPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Sync:
         """Update sync"""
@@ -14371,7 +14188,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def list_blockers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> BlockerList:
         """List blockers"""
@@ -14473,7 +14290,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_blocker(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Blocker:
         """Get blocker"""
@@ -14495,7 +14312,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def update_blocker(self, id: str, body: BlockerPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Blocker:
         """Update blocker"""
@@ -14517,7 +14334,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def list_plans(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PlanList:
         """List plans"""
@@ -14603,7 +14420,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_plan(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PlanPlan:
         """Get plan"""
@@ -14625,7 +14442,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def delete_plan(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete plan"""
@@ -14669,7 +14486,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def import_load_test(self, id: str, body: LoadTestImport, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PlanPlan:
         """Import load test"""
@@ -14691,7 +14508,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_catalog(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Catalog:
         """Get catalog"""
@@ -14799,7 +14616,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(EndpointCreated, decode(EndpointCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(EndpointCreated, decode(EndpointCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_endpoint(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Endpoint:
         """Get endpoint"""
@@ -14821,7 +14638,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Endpoint, decode(Endpoint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Endpoint, decode(Endpoint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def delete_endpoint(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete endpoint"""
@@ -14865,7 +14682,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Endpoint, decode(Endpoint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Endpoint, decode(Endpoint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_endpoint_stats(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> EndpointStats:
         """Get endpoint stats"""
@@ -15275,7 +15092,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def replay(self, id: str, body: ReplayRequest, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Replay"""
@@ -15297,7 +15114,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def trigger_event(self, body: Trigger, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Triggered:
         """Trigger event"""
@@ -15364,6 +15181,92 @@ class AsyncClient:
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Verification, decode(Verification, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    async def get_inbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Inbox:
+        """Get inbox"""
+        op = _OPERATIONS["get_inbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Inbox, decode(Inbox, _safe_json(response)))
+
+    async def get_inbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Inbox]:
+        """Like get_inbox(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["get_inbox"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Inbox, decode(Inbox, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    async def list_inbox_messages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> MessageList:
+        """List inbox messages"""
+        op = _OPERATIONS["list_inbox_messages"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        if limit is not None:
+            params["limit"] = encode(limit)
+        if cursor is not None:
+            params["cursor"] = encode(cursor)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(MessageList, decode(MessageList, _safe_json(response)))
+
+    async def list_inbox_messages_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[MessageList]:
+        """Like list_inbox_messages(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["list_inbox_messages"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        if limit is not None:
+            params["limit"] = encode(limit)
+        if cursor is not None:
+            params["cursor"] = encode(cursor)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(MessageList, decode(MessageList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    async def list_inbox_messages_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[MessageList]:
+        op = _OPERATIONS["list_inbox_messages"]
+        base: Dict[str, Any] = {}
+        if limit is not None:
+            base["limit"] = encode(limit)
+        if cursor is not None:
+            base["cursor"] = encode(cursor)
+        async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
+            auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+            url = build_url(self._server_url, op["path"], {})
+            response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params={**page_params, **auth_query}, timeout=timeout, retry=retry)
+            if not response.is_success:
+                raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+            return _safe_json(response), response
+        async for page in aiter_pages(_page, op["pagination"], base):
+            yield decode(MessageList, page)
+
+    async def list_inbox_messages_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Message]:
+        op = _OPERATIONS["list_inbox_messages"]
+        base: Dict[str, Any] = {}
+        if limit is not None:
+            base["limit"] = encode(limit)
+        if cursor is not None:
+            base["cursor"] = encode(cursor)
+        async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
+            auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+            url = build_url(self._server_url, op["path"], {})
+            response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params={**page_params, **auth_query}, timeout=timeout, retry=retry)
+            if not response.is_success:
+                raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+            return _safe_json(response), response
+        async for item in aiter_items(_page, op["pagination"], base):
+            yield decode(Message, item)
 
     async def list_imports(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ImportSummaryList:
         """List imports"""
@@ -15473,92 +15376,6 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Import_, decode(Import_, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def get_inbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Inbox:
-        """Get inbox"""
-        op = _OPERATIONS["get_inbox"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Inbox, decode(Inbox, _safe_json(response)))
-
-    async def get_inbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Inbox]:
-        """Like get_inbox(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["get_inbox"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        url = build_url(self._server_url, op["path"], {})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Inbox, decode(Inbox, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    async def list_inbox_messages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> MessageList:
-        """List inbox messages"""
-        op = _OPERATIONS["list_inbox_messages"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        if limit is not None:
-            params["limit"] = encode(limit)
-        if cursor is not None:
-            params["cursor"] = encode(cursor)
-        url = build_url(self._server_url, op["path"], {})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(MessageList, decode(MessageList, _safe_json(response)))
-
-    async def list_inbox_messages_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[MessageList]:
-        """Like list_inbox_messages(), returning an Envelope with the declared response headers."""
-        op = _OPERATIONS["list_inbox_messages"]
-        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-        params: Dict[str, Any] = dict(auth_query)
-        if limit is not None:
-            params["limit"] = encode(limit)
-        if cursor is not None:
-            params["cursor"] = encode(cursor)
-        url = build_url(self._server_url, op["path"], {})
-        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
-        if not response.is_success:
-            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(MessageList, decode(MessageList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
-
-    async def list_inbox_messages_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[MessageList]:
-        op = _OPERATIONS["list_inbox_messages"]
-        base: Dict[str, Any] = {}
-        if limit is not None:
-            base["limit"] = encode(limit)
-        if cursor is not None:
-            base["cursor"] = encode(cursor)
-        async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
-            auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-            url = build_url(self._server_url, op["path"], {})
-            response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params={**page_params, **auth_query}, timeout=timeout, retry=retry)
-            if not response.is_success:
-                raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-            return _safe_json(response), response
-        async for page in aiter_pages(_page, op["pagination"], base):
-            yield decode(MessageList, page)
-
-    async def list_inbox_messages_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Message]:
-        op = _OPERATIONS["list_inbox_messages"]
-        base: Dict[str, Any] = {}
-        if limit is not None:
-            base["limit"] = encode(limit)
-        if cursor is not None:
-            base["cursor"] = encode(cursor)
-        async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
-            auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
-            url = build_url(self._server_url, op["path"], {})
-            response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params={**page_params, **auth_query}, timeout=timeout, retry=retry)
-            if not response.is_success:
-                raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-            return _safe_json(response), response
-        async for item in aiter_items(_page, op["pagination"], base):
-            yield decode(Message, item)
-
     async def list_operations(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> OperationList:
         """List operations"""
         op = _OPERATIONS["list_operations"]
@@ -15659,7 +15476,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def pause_operation(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Pause operation"""
@@ -15681,7 +15498,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def resume_operation(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Resume operation"""
@@ -15703,7 +15520,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def cancel_operation(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Cancel operation"""
@@ -15725,7 +15542,181 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+
+    async def sign_up(self, body: Signup, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SignedUp:
+        """Sign up"""
+        op = _OPERATIONS["sign_up"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(SignedUp, decode(SignedUp, _safe_json(response)))
+
+    async def sign_up_with_headers(self, body: Signup, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SignedUp]:
+        """Like sign_up(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["sign_up"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(SignedUp, decode(SignedUp, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+
+    async def list_keys(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyList:
+        """List keys"""
+        op = _OPERATIONS["list_keys"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        if limit is not None:
+            params["limit"] = encode(limit)
+        if cursor is not None:
+            params["cursor"] = encode(cursor)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(KeyList, decode(KeyList, _safe_json(response)))
+
+    async def list_keys_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyList]:
+        """Like list_keys(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["list_keys"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        if limit is not None:
+            params["limit"] = encode(limit)
+        if cursor is not None:
+            params["cursor"] = encode(cursor)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(KeyList, decode(KeyList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    async def list_keys_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[KeyList]:
+        op = _OPERATIONS["list_keys"]
+        base: Dict[str, Any] = {}
+        if limit is not None:
+            base["limit"] = encode(limit)
+        if cursor is not None:
+            base["cursor"] = encode(cursor)
+        async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
+            auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+            url = build_url(self._server_url, op["path"], {})
+            response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params={**page_params, **auth_query}, timeout=timeout, retry=retry)
+            if not response.is_success:
+                raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+            return _safe_json(response), response
+        async for page in aiter_pages(_page, op["pagination"], base):
+            yield decode(KeyList, page)
+
+    async def list_keys_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Key]:
+        op = _OPERATIONS["list_keys"]
+        base: Dict[str, Any] = {}
+        if limit is not None:
+            base["limit"] = encode(limit)
+        if cursor is not None:
+            base["cursor"] = encode(cursor)
+        async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
+            auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+            url = build_url(self._server_url, op["path"], {})
+            response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params={**page_params, **auth_query}, timeout=timeout, retry=retry)
+            if not response.is_success:
+                raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+            return _safe_json(response), response
+        async for item in aiter_items(_page, op["pagination"], base):
+            yield decode(Key, item)
+
+    async def create_key(self, body: KeyCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyCreated:
+        """Create key"""
+        op = _OPERATIONS["create_key"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(KeyCreated, decode(KeyCreated, _safe_json(response)))
+
+    async def create_key_with_headers(self, body: KeyCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyCreated]:
+        """Like create_key(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["create_key"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(KeyCreated, decode(KeyCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+
+    async def get_key(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Key:
+        """Get key"""
+        op = _OPERATIONS["get_key"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Key, decode(Key, _safe_json(response)))
+
+    async def get_key_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Key]:
+        """Like get_key(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["get_key"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Key, decode(Key, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+
+    async def revoke_key(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
+        """Revoke key"""
+        op = _OPERATIONS["revoke_key"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return None
+
+    async def revoke_key_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[None]:
+        """Like revoke_key(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["revoke_key"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=None, headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    async def rotate_key(self, id: str, body: Rotate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyCreated:
+        """Rotate key"""
+        op = _OPERATIONS["rotate_key"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(KeyCreated, decode(KeyCreated, _safe_json(response)))
+
+    async def rotate_key_with_headers(self, id: str, body: Rotate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyCreated]:
+        """Like rotate_key(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["rotate_key"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(KeyCreated, decode(KeyCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_usage(self, *, since: Optional[str] = None, until: Optional[str] = None, group_by: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Usage:
         """Get usage"""
