@@ -7,8 +7,8 @@ import asyncio
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -35,12 +35,16 @@ from api.imports.reading import Options, ReadDecision, ReadFeature, Reading
 from api.imports.records import write_records
 from api.imports.schemas import ImportCreate, ImportShown
 from api.problems import Invalid, Problem, invalid_field
+from api.scores.frameworks import built_in
+from api.scores.inputs import outcome
 from api.scores.models import LatestScore, Score
 from api.scores.schemas import ScoreCreate
-from api.scores.score import score
+from api.scores.score import Computed, append_many
 from api.stores import Prepared, Transaction
 
-MOST_FEATURES = 5_000
+# A document of a megabyte holds about this many rows, at ten characters each.
+MOST_FEATURES = 100_000
+MOST_AT_ONCE = 1_000
 MOST_DECISIONS = 50
 MOST_LISTED = 1_000
 MOST_NOTES = 100
@@ -105,6 +109,15 @@ class _Tally:
         setattr(self, status, getattr(self, status) + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A row that is a feature: its body, and the feature that it names where that is one of ours."""
+
+    row: ReadFeature
+    item: FeatureCreate
+    feature_id: UUID | None
+
+
 async def bring(tx: Transaction, caller: Caller, given: ImportCreate) -> str:
     """The report as JSON text. Raises Invalid for base64 that is none; a document itself is never refused."""
     options = _options(given)
@@ -161,36 +174,54 @@ def _options(given: ImportCreate) -> Options:
 
 
 async def _write_features(tx: Transaction, caller: Caller, reading: Reading, tally: _Tally) -> None:
+    """A thousand at a time, each in a handful of statements, so that nothing waits long for a large document."""
     if len(reading.features) > MOST_FEATURES:
         line = reading.features[MOST_FEATURES].line
         reading.skip(line, f"Only the first {MOST_FEATURES:,} features are imported at once. Split the document.")
         del reading.features[MOST_FEATURES:]
     own = await _own_titles(tx, reading.features)
-    items: list[FeatureCreate] = []
-    rows: list[ReadFeature] = []
-    ids: dict[int, UUID] = {}
+    wanted = await asyncio.to_thread(_wanted, reading, own)
+    for start in range(0, len(wanted), MOST_AT_ONCE):
+        await _write_part(tx, caller, wanted[start : start + MOST_AT_ONCE], reading, tally)
+
+
+def _wanted(reading: Reading, own: Mapping[UUID, str]) -> list[_Wanted]:
+    """The rows that are features, each name and each id of ours once. What is left out is told."""
+    wanted: list[_Wanted] = []
+    names: set[tuple[str | None, str | None]] = set()
+    ids: set[UUID] = set()
     for row in reading.features:
         known = parse_id("feat", row.own_id) if row.own_id else None
         item = _item(row, reading, None if known is None else own.get(known))
         if item is None:
             continue
-        if known in own and known is not None:
-            if known in ids.values():
-                reading.skip(row.line, f"The feature {row.own_id} stands in the document more than once.")
-                continue
-            ids[len(items)] = known
-        items.append(item)
-        rows.append(row)
-    outcomes = await upsert(tx, items, ids)
+        feature_id = known if known in own else None
+        if feature_id in ids:
+            reading.skip(row.line, f"The feature {row.own_id} stands in the document more than once.")
+        elif (item.source, item.external_id) in names:
+            reading.skip(row.line, _refusal(row, "duplicate", ""))
+        else:
+            wanted.append(_Wanted(row, item, feature_id))
+        names.add((item.source, item.external_id))
+        if feature_id is not None:
+            ids.add(feature_id)
+    return wanted
+
+
+async def _write_part(
+    tx: Transaction, caller: Caller, wanted: Sequence[_Wanted], reading: Reading, tally: _Tally
+) -> None:
+    ids = {place: one.feature_id for place, one in enumerate(wanted) if one.feature_id is not None}
+    outcomes = await upsert(tx, [one.item for one in wanted], ids)
     statuses: dict[UUID, str] = {}
     scored: list[tuple[UUID, ReadFeature]] = []
-    for row, outcome in zip(rows, outcomes, strict=True):
-        if outcome.feature_id is None:
-            reading.skip(row.line, _refusal(row, outcome.errors[0].code, outcome.errors[0].message))
+    for one, became in zip(wanted, outcomes, strict=True):
+        if became.feature_id is None:
+            reading.skip(one.row.line, _refusal(one.row, became.errors[0].code, became.errors[0].message))
             continue
-        statuses[outcome.feature_id] = outcome.status
-        if row.inputs is not None:
-            scored.append((outcome.feature_id, row))
+        statuses[became.feature_id] = became.status
+        if one.row.inputs is not None:
+            scored.append((became.feature_id, one.row))
     for feature_id in await _score(tx, caller, scored, reading):
         if statuses[feature_id] == "unchanged":
             statuses[feature_id] = "updated"
@@ -244,22 +275,29 @@ async def _score(
         return []
     rows = await tx.all(_INPUTS, framework=FRAMEWORK, ids=[feature_id for feature_id, _ in scored])
     latest = {row["feature_id"]: row["inputs"] for row in rows}
-    told = []
+    computed = await asyncio.to_thread(_computed, scored, latest, reading)
+    await append_many(tx, caller, computed)
+    return [one.feature_id for one in computed]
+
+
+def _computed(
+    scored: Sequence[tuple[UUID, ReadFeature]], latest: Mapping[UUID, Any], reading: Reading
+) -> list[Computed]:
+    """The scores that are new. What cannot be computed is told."""
+    way = built_in(FRAMEWORK, None)
+    computed = []
     for feature_id, row in scored:
         inputs = row.inputs or {}
         if _same(inputs, latest.get(feature_id)):
             continue
         try:
             body = ScoreCreate.model_validate({"framework": FRAMEWORK, "inputs": inputs})
-            await score(tx, caller, feature_id, body)
+            computed.append(Computed(feature_id, body, way, outcome(way, body.inputs)))
         except ValidationError as error:
             reading.skip(row.line, f"The score could not be taken: {error.errors()[0]['msg']}", "score")
-            continue
         except Invalid as problem:
             reading.skip(row.line, problem.message, "score")
-            continue
-        told.append(feature_id)
-    return told
+    return computed
 
 
 def _same(given: Any, stored: Any) -> bool:

@@ -40,7 +40,7 @@ from api.scores.inputs import outcome
 from api.scores.models import LatestScore, Score, ScoringModel
 from api.scores.publish import publish
 from api.scores.schemas import ModelCreate, ScoreCreate
-from api.scores.score import append
+from api.scores.score import Computed, append_many
 from api.stores import Prepared, Transaction
 from api.webhooks.outbox import emit
 
@@ -170,9 +170,17 @@ async def promote(tx: Transaction, caller: Caller, scenario_id: UUID, given: Pro
     way = worked.way
     if worked.definition is not None:
         way = await _publish(tx, caller, worked)
-    for rescored in worked.rescored:
-        body = ScoreCreate(framework=way.framework, inputs=rescored.inputs, note=f"Scenario: {row['title']}"[:5000])
-        await append(tx, caller, rescored.feature_id, body, way, rescored.result)
+    note = f"Scenario: {row['title']}"[:5000]
+    scores = [
+        Computed(
+            rescored.feature_id,
+            ScoreCreate(framework=way.framework, inputs=rescored.inputs, note=note),
+            way,
+            rescored.result,
+        )
+        for rescored in worked.rescored
+    ]
+    await append_many(tx, caller, scores)
     if changes.capacity_months is not None:
         await _set_capacity(tx, changes.capacity_months)
     wanted = Reprioritize(

@@ -281,11 +281,29 @@ async def test_reports_are_kept_and_listed_newest_first(workspace: Workspace, ot
     assert (await other_workspace.live.get(f"/v1/imports/{first['id']}")).status_code == 404
 
 
-async def test_a_large_document_is_bounded_and_says_so(workspace: Workspace) -> None:
-    rows = "".join(f"Feature {n},planned\n" for n in range(6_000))
+async def test_a_large_document_is_brought_in_whole(workspace: Workspace) -> None:
+    rows = "".join(f"Feature {n},{n},1,1,2\n" for n in range(6_000))
+    report = await bring(workspace, "Title,Reach,Impact,Confidence,Effort\n" + rows)
+    assert (counts(report), report["skipped"]) == ((6_000, 0, 0), [])
+    last = (await workspace.live.get("/v1/features?sort=-score&limit=2")).json()["data"]
+    assert [one["title"] for one in last] == ["Feature 5999", "Feature 5998"]
+
+
+async def test_a_title_that_stands_twice_far_apart_is_taken_once(workspace: Workspace) -> None:
+    rows = [f"Feature {n},{n + 1},1,1,2" for n in range(1_500)]
+    rows += ["Feature 3,99,1,1,2"]
+    report = await bring(workspace, "Title,Reach,Impact,Confidence,Effort\n" + "\n".join(rows))
+    assert (counts(report), len(report["skipped"])) == ((1_500, 0, 0), 1)
+    assert report["skipped"][0]["line"] == 1_502
+    assert "the first was taken" in report["skipped"][0]["reason"]
+
+
+async def test_a_large_document_is_bounded_and_says_so(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.imports.bring.MOST_FEATURES", 5)
+    rows = "".join(f"Feature {n},planned\n" for n in range(6))
     report = await bring(workspace, "Title,Status\n" + rows, dry_run=True)
-    assert counts(report) == (5000, 0, 0)
-    assert "Only the first 5,000 features" in report["skipped"][0]["reason"]
+    assert counts(report) == (5, 0, 0)
+    assert "Only the first 5 features" in report["skipped"][0]["reason"]
     too_large = await workspace.live.post("/v1/imports", json={"content": "x" * 1_100_000})
     assert too_large.status_code == 413
 
