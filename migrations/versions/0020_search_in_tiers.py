@@ -25,7 +25,7 @@ DOCUMENTS = {
         "roadbed_document(workspace_id, livemode, id, title, roadbed_decision_words(context, rationale, options))"
     ),
 }
-WORDS = "length(word) BETWEEN 3 AND 30 AND word ~ '^[[:alpha:]][[:alnum:]]*$' COLLATE \"pg_c_utf8\""
+WORDS = "length({0}) BETWEEN 3 AND 30 AND {0} ~ '^[[:alpha:]][[:alnum:]]*$' COLLATE \"pg_c_utf8\""
 
 
 def upgrade() -> None:
@@ -69,7 +69,7 @@ def downgrade() -> None:
     op.drop_index("ix_search_words_ending", "search_words")
     op.drop_column("search_words", "ending")
     op.execute('ALTER TABLE search_words ALTER COLUMN word TYPE text COLLATE "default"')
-    _make_word_keeper("length(word) BETWEEN 4 AND 30 AND word ~ '^[[:alpha:]]+$'")
+    _make_word_keeper("length(given.word) BETWEEN 4 AND 30 AND given.word ~ '^[[:alpha:]]+$'")
 
 
 def _make_functions() -> None:
@@ -185,7 +185,7 @@ def _make_vocabulary() -> None:
         sa.Column("ending", sa.Text(collation="C"), sa.Computed("reverse(word)", persisted=True), nullable=False),
     )
     op.create_index("ix_search_words_ending", "search_words", ["workspace_id", "livemode", "ending"])
-    _make_word_keeper(WORDS)
+    _make_word_keeper(WORDS.format("given.word"))
     # The words are looked at once each: OFFSET keeps Postgres from looking at them in every row.
     kept = " UNION ".join(
         f"SELECT workspace_id, livemode, word FROM {table}, unnest(tsvector_to_array(search)) AS word"
@@ -193,27 +193,30 @@ def _make_vocabulary() -> None:
     )
     op.execute(
         "INSERT INTO search_words (workspace_id, livemode, word) "
-        f"SELECT workspace_id, livemode, word FROM ({kept} OFFSET 0) AS found WHERE {WORDS} "
+        f"SELECT workspace_id, livemode, word FROM ({kept} OFFSET 0) AS found WHERE {WORDS.format('word')} "
         "EXCEPT SELECT workspace_id, livemode, word FROM search_words"
     )
 
 
 def _make_word_keeper(words: str) -> None:
-    """New words of a statement's rows, in one pass. Two writers may both add a word, and neither waits."""
+    """New words of a statement's rows, in one pass. Two writers may both add a word, and neither waits.
+
+    Each is looked up in the index: the plan is made once, and Postgres would read a vocabulary whole that was small.
+    """
     op.execute(
         f"""
-        CREATE OR REPLACE FUNCTION roadbed_keep_words() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE OR REPLACE FUNCTION roadbed_keep_words() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
         BEGIN
             INSERT INTO search_words (workspace_id, livemode, word)
-            SELECT workspace_id, livemode, word FROM (
+            SELECT given.workspace_id, given.livemode, given.word FROM (
                 SELECT DISTINCT workspace_id, livemode, word
                 FROM fresh, unnest(tsvector_to_array(search)) AS word OFFSET 0
-            ) AS given
-            WHERE {words} AND NOT EXISTS (
-                SELECT FROM search_words AS known
+            ) AS given LEFT JOIN LATERAL (
+                SELECT true AS here FROM search_words AS known
                 WHERE known.workspace_id = given.workspace_id AND known.livemode = given.livemode
-                AND known.word = given.word COLLATE "C"
-            );
+                AND known.word = given.word COLLATE "C" LIMIT 1
+            ) AS known ON true
+            WHERE known.here IS NULL AND {words};
             RETURN NULL;
         END $$
         """
