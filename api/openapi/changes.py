@@ -124,7 +124,7 @@ class _Comparison:
         yield from self._types(place, old, new, sent)
         yield from self._bounds(place, old, new, sent)
         yield from self._properties(place, old, new, sent)
-        for keyword in ("items", "additionalProperties"):
+        for keyword in ("items", "additionalProperties", "propertyNames"):
             yield from self._schemas(f"{place}[]", old.get(keyword), new.get(keyword), sent)
         for keyword in ("oneOf", "anyOf"):
             for left, right in zip(old.get(keyword, []), new.get(keyword, []), strict=False):
