@@ -146,11 +146,15 @@ def _write_peers(folder: Path, secrets: list[str]) -> None:
 
 
 def _counted(folder: Path) -> dict[str, Any]:
+    """What it looked at. A run whose report is not there, or that tested nothing, has found nothing out."""
     try:
         report = json.loads((folder / "report.json").read_text())
     except (OSError, ValueError):
-        return {}
-    return {name: report[name] for name in ("summary", "statistic") if name in report}
+        return {"ok": False}
+    tested, cases = report["operations"]["tested"], report["test_cases"]["generated"]
+    failures = {failure: report["test_cases"][failure] for failure in ("with_failures", "unique_failures", "errored")}
+    told = {"operations": tested, "cases": cases, **failures, "stopped": report["stop_reason"], "seed": report["seed"]}
+    return told if cases else {**told, "ok": False}
 
 
 def _program() -> Path:
