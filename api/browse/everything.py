@@ -87,9 +87,7 @@ def _matching(kind: str) -> Any:
     source = matches(table)
     rows = table.join(source.rows, source.on)
     return (
-        select(literal(kind).label("kind"), table.c.id, source.sorts["relevance"].label("relevance"))
-        .select_from(rows)
-        .where(owned(table))
+        select(literal(kind).label("kind"), table.c.id, source.rows.c.relevance).select_from(rows).where(owned(table))
     )
 
 

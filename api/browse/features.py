@@ -48,7 +48,7 @@ def _updated_since(given: BindParameter[Any]) -> ColumnElement[bool]:
 def _scores() -> Source:
     """The latest scores in the framework, for filters and the sort by score. Features without one are left out."""
     scores = (
-        select(LatestScore.feature_id, LatestScore.value.label("score"))
+        select(LatestScore.feature_id, LatestScore.place, LatestScore.value)
         .where(owned(LatestScore), LatestScore.framework == _framework)
         .where(
             LatestScore.value >= func.coalesce(bindparam("score_from", type_=Numeric), LatestScore.value),
@@ -57,7 +57,7 @@ def _scores() -> Source:
         .subquery("scores")
     )
     asked = frozenset({"framework", "score_gte", "score_lte"})
-    return Source(scores, scores.c.feature_id == Feature.id, asked, {"score": scores.c.score})
+    return Source(scores, scores.c.feature_id == Feature.id, asked, {"score": (scores.c.place, scores.c.value)})
 
 
 _EXPANSIONS: dict[str, ColumnElement[Any]] = {"latest_score": _latest_score(), "prd": _prd()}

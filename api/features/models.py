@@ -33,6 +33,14 @@ class Feature(Tenant, Stamped, Base):
             unique=True,
             postgresql_where=text("external_id IS NOT NULL"),
         ),
+        # Who depends on a feature, is asked of these alone.
+        Index(
+            "ix_features_dependent",
+            "workspace_id",
+            "livemode",
+            "id",
+            postgresql_where=text("depends_on <> '{}'::uuid[]"),
+        ),
         search_index("features"),
     )
 

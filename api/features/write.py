@@ -59,7 +59,12 @@ _LOCK_DEPENDENCIES = Prepared(select(func.pg_advisory_xact_lock(bindparam("lock"
 _NAMED_AT_MOST = 3
 _NEEDED_BY = Prepared(
     select(Feature.id)
-    .where(owned(Feature), bindparam("id", type_=Uuid) == func.any(Feature.depends_on))
+    .where(
+        owned(Feature),
+        bindparam("id", type_=Uuid) == func.any(Feature.depends_on),
+        # Nothing new is said by this, but that the index of those which depend on something serves.
+        Feature.depends_on != literal_column("'{}'::uuid[]"),
+    )
     .order_by(Feature.id)
     .limit(_NAMED_AT_MOST + 1)
 )

@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,7 +18,20 @@ from uuid import UUID
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ARRAY, ColumnElement, FromClause, and_, any_, bindparam, func, literal_column, or_, select, true
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Double,
+    FromClause,
+    and_,
+    any_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.sql.expression import BindParameter
 
 from api import json
@@ -57,13 +70,13 @@ class PageQuery(BaseModel):
 class Source:
     """Rows beside the table of a list, joined while one of `parameters` is asked for, or a sort of `sorts`.
 
-    `default_sort` orders the list when the caller does not.
+    A sort is a column, or several of which the first are coarser. `default_sort` is that of callers who ask for none.
     """
 
     rows: FromClause
     on: ColumnElement[bool]
     parameters: frozenset[str]
-    sorts: Mapping[str, ColumnElement[Any]]
+    sorts: Mapping[str, ColumnElement[Any] | tuple[ColumnElement[Any], ...]]
     default_sort: str | None = None
 
 
@@ -165,15 +178,12 @@ class Listing:
     ) -> Any:
         columns: dict[str, Any] = dict(self._table.c.items())
         names = [key.removeprefix("-") for key in sort]
-        falling = [key.startswith("-") for key in sort]
-        if names[-1] != "id":
-            names, falling = [*names, "id"], [*falling, falling[-1]]
         rows: FromClause = self._table
         for source in self._sources:
             columns |= source.sorts
             if source.parameters.intersection(filters) or source.sorts.keys() & set(names):
                 rows = rows.join(source.rows, source.on)
-        keys = [columns[name] for name in names]
+        keys, falling = _keys(columns, sort)
         shown = self._shape.text(plus={name: self._expand[name] for name in expand})
         statement = select(shown, *(key.label(f"key_{number}") for number, key in enumerate(keys)))
         statement = statement.select_from(rows).where(
@@ -185,7 +195,7 @@ class Listing:
         if self._always is not None:
             statement = statement.where(self._always)
         if after:
-            statement = statement.where(_beyond(keys, falling))
+            statement = statement.where(*_beyond(keys, falling))
         order = [key.desc() if down else key.asc() for key, down in zip(keys, falling, strict=True)]
         return statement.order_by(*order).limit(bindparam("page_limit"))
 
@@ -241,6 +251,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "uuid": UUID,
     "number": Decimal,
     "integer": int,
+    "float": float,
     "text": str,
 }
 
@@ -251,7 +262,7 @@ def _joined(given: BindParameter[Any]) -> ColumnElement[bool]:
 
 
 def _tag(key: Any) -> str:
-    kinds = {datetime: "time", UUID: "uuid", Decimal: "number", int: "integer"}
+    kinds = {datetime: "time", UUID: "uuid", Decimal: "number", int: "integer", float: "float"}
     return next((tag for kind, tag in kinds.items() if isinstance(key, kind)), "text")
 
 
@@ -266,13 +277,32 @@ def binding_of(scope: Scope, path: str, wanted: Mapping[str, Any], sort: tuple[s
     return hashlib.sha256(repr(parts).encode()).digest()
 
 
-def _beyond(keys: list[Any], falling: list[bool]) -> ColumnElement[bool]:
-    """Rows after the cursor: a row comparison when all keys run one way (one index range), else the long form."""
+def _keys(columns: Mapping[str, Any], sort: tuple[str, ...]) -> tuple[list[Any], list[bool]]:
+    """The columns that a list is ordered by, down to the id, and which of them fall."""
+    keys: list[Any] = []
+    falling: list[bool] = []
+    for key in (*sort, *(() if sort[-1] in ("id", "-id") else ("-id" if sort[-1].startswith("-") else "id",))):
+        found = columns[key.removeprefix("-")]
+        found = found if isinstance(found, tuple) else (found,)
+        keys += found
+        falling += [key.startswith("-")] * len(found)
+    return keys, falling
+
+
+def _beyond(keys: list[Any], falling: list[bool]) -> Iterator[ColumnElement[bool]]:
+    """Rows after the cursor: a row comparison when all keys run one way (one index range), else the long form.
+
+    A coarse key is asked for alone as well. Row-level security hands an index only what cannot leak, which a comparison
+    of floats is and one of numerics is not.
+    """
     bounds = [bindparam(f"after_{number}", type_=key.type) for number, key in enumerate(keys)]
+    if isinstance(keys[0].type, Double):
+        yield keys[0] <= bounds[0] if falling[0] else keys[0] >= bounds[0]
     if len(set(falling)) == 1:
         left, right = func.row(*keys), func.row(*bounds)
-        return left < right if falling[0] else left > right
-    return or_(
+        yield left < right if falling[0] else left > right
+        return
+    yield or_(
         *(
             and_(
                 *(key == bound for key, bound in list(zip(keys, bounds, strict=True))[:position]),

@@ -5,7 +5,17 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Numeric, UniqueConstraint, func, text
+from sqlalchemy import (
+    CheckConstraint,
+    Computed,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -50,11 +60,15 @@ class LatestScore(Tenant, Base):
     """The newest score of a feature in a series: narrow, so that a hundred thousand are ranked in one scan.
 
     `framework` is the series, whose scores compare: `rice`, `ice_mean`, or a model's key with its version, `ours@2`.
-    `worth` is what a plan adds up, `effort_months` what it costs, null where no input tells it.
+    `worth` is what a plan adds up, `effort_months` what it costs, null where no input tells it. `place` is the value as
+    a float, for the index: row-level security lets it begin at a float and not at a numeric, whose comparison may leak.
     """
 
     __tablename__ = "latest_scores"
-    __table_args__ = (_of_feature(),)
+    __table_args__ = (
+        _of_feature(),
+        Index("ix_latest_scores_place", "workspace_id", "livemode", "framework", "place", "value", "feature_id"),
+    )
 
     framework: Mapped[str] = mapped_column(primary_key=True)
     feature_id: Mapped[UUID] = reference("feat", primary_key=True)
@@ -62,6 +76,7 @@ class LatestScore(Tenant, Base):
     value: Mapped[Decimal] = mapped_column(Numeric)
     worth: Mapped[Decimal] = mapped_column(Numeric)
     effort_months: Mapped[Decimal | None] = mapped_column(Numeric)
+    place: Mapped[float] = mapped_column(Double, Computed("value::double precision", persisted=True))
 
 
 class ScoringModel(Tenant, Base):
