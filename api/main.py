@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from api import health, openapi
+from api import health, openapi, otel
 from api.accounts import routes as accounts
 from api.accounts.auth import Keyring
 from api.audit import routes as audit
@@ -18,9 +18,11 @@ from api.decisions import routes as decisions
 from api.docs import routes as docs
 from api.features import routes as features
 from api.http import errors
+from api.http.dispatch import Dispatch
 from api.http.idempotency import Vault
 from api.http.pagination import Cursors
 from api.http.telemetry import Telemetry
+from api.http.tracing import Traced
 from api.imports import routes as imports
 from api.inbox import routes as inbox
 from api.keys import routes as keys
@@ -88,6 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.keyring = Keyring(settings.key_cache_s, gate)
         writing = asyncio.create_task(gate.meter.keep_writing())
         app.state.event_bell = EventBell(settings)
+        app.state.exported = otel.exported("roadbed-api")
         # What lives as long as the process is not looked at by each collection: 15 % less CPU, and no long pauses.
         gc.collect()
         gc.freeze()
@@ -98,11 +101,14 @@ def create_app(settings: Settings) -> FastAPI:
             await gate.meter.write()
         await app.state.event_bell.close()
         await app.state.stores.close()
+        if app.state.exported is not None:
+            await asyncio.to_thread(app.state.exported.close)
 
     app = FastAPI(
         title="Roadbed", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
     app.state.settings = settings
+    app.state.exported = None
     app.state.cursors = Cursors(settings.pepper_bytes)
     app.state.vault = Vault(settings.pepper_bytes)
     app.state.sealer = Sealer.from_setting(settings.sealing_keys.get_secret_value())
@@ -120,7 +126,10 @@ def create_app(settings: Settings) -> FastAPI:
     errors.install(app)
     openapi.install(app)
     docs.install(app)
+    app.add_middleware(Dispatch)
     app.add_middleware(Telemetry)
+    if otel.wanted():
+        app.add_middleware(Traced)
     return app
 
 

@@ -48,6 +48,17 @@ def problem_reply(request: Request, problem: Problem) -> Response:
     return Response(json.dump(body), problem.status, problem.headers, media_type=MEDIA_TYPE)
 
 
+async def reply_to(request: Request, error: Exception) -> Response | None:
+    """The answer that an error of an operation is; None for a defect of ours."""
+    if isinstance(error, Problem):
+        return problem_reply(request, error)
+    if isinstance(error, RequestValidationError):
+        return await _on_invalid(request, error)
+    if isinstance(error, HTTPException):
+        return await _on_http_exception(request, error)
+    return None
+
+
 def internal_reply(request: Request, error: Exception) -> Response:
     """A defect of ours: the log gets it all, the caller gets the id to name."""
     log.error("request_failed", exc_info=error, request_id=getattr(request.state, "request_id", None))

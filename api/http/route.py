@@ -10,19 +10,21 @@ from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
+from fastapi._compat import Undefined
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 from api import json
 from api.http import idempotency
+from api.http.arguments import Handler
 from api.http.deprecation import Deprecation
 from api.http.reply import Reply
 from api.http.schema import ListShown
 from api.problems import Invalid, Problem, RequestTimeout, TooLarge, UnsupportedMediaType
 from api.stores import Scope, Stores, Transaction
 
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Run = Callable[[Request], Coroutine[Any, Any, Response]]
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _JSON_TYPES = ("application/json", "application/merge-patch+json")
 
@@ -66,6 +68,11 @@ class WireRequest(Request):
 
     async def json(self) -> Any:
         return self.parsed
+
+    @property
+    def sent(self) -> Any:
+        """The body as a handler's arguments are made of it."""
+        return self.parsed if self.raw else Undefined
 
     async def read(self, limit_bytes: int, timeout_s: float) -> None:
         """Raises TooLarge, RequestTimeout, UnsupportedMediaType, or Invalid for what is not JSON."""
@@ -125,13 +132,20 @@ class Route(APIRoute):
         days = (date.fromisoformat(said["announced"]), date.fromisoformat(said["sunset"]))
         return Deprecation(*days, successor=said["successor"])
 
-    def get_route_handler(self) -> Handler:
-        handle = super().get_route_handler()
-        deprecation = self.deprecation
+    def get_route_handler(self) -> Run:
+        """What FastAPI calls, when it is made, for what runs the operation."""
+        self.run = self._runner(Handler(self.dependant))
 
         async def run(incoming: Request) -> Response:
-            stores: Stores = incoming.app.state.stores
-            request = WireRequest(incoming.scope, incoming.receive)
+            return await self.run(WireRequest(incoming.scope, incoming.receive))
+
+        return run
+
+    def _runner(self, handle: Handler) -> Callable[["WireRequest"], Coroutine[Any, Any, Response]]:
+        deprecation = self.deprecation
+
+        async def run(request: WireRequest) -> Response:
+            stores: Stores = request.app.state.stores
             if deprecation is not None:
                 request.state.deprecation_headers = deprecation.headers(stores.settings.base_url)
             _refuse_nul(request)
@@ -154,11 +168,11 @@ class OpenRoute(Route):
         return Scope()
 
 
-async def _run(stores: Stores, scope: Scope, request: Request, handle: Handler) -> Response:
+async def _run(stores: Stores, scope: Scope, request: WireRequest, handle: Handler) -> Response:
     async with stores.transaction(scope) as tx:
         tx.trace_id = _trace_id(request)
         request.state.tx = tx
-        response = await handle(request)
+        response = await handle(request, request.sent)
         await tx.commit()
     promise = _promise(response)
     return response if promise is None else await promise()
@@ -175,7 +189,7 @@ async def _run_once(stores: Stores, scope: Scope, request: WireRequest, handle: 
         if (kept := await idempotency.replay(tx, vault, key, print_)) is not None:
             return kept
         try:
-            response = await handle(request)
+            response = await handle(request, request.sent)
         except Problem as problem:
             if problem.status >= 500:
                 raise
