@@ -72,7 +72,7 @@ class Ended(NamedTuple):
 class Courier:
     """One worker's deliveries. `run` ends after `stop` is set, once the attempts under way are recorded.
 
-    `jitter` gives 0 to 1; `clock` the unix time that is signed.
+    `jitter` gives 0 to 1; `clock` the unix time that is signed; `tell` hears of each attempt that ended.
     """
 
     def __init__(
@@ -84,8 +84,10 @@ class Courier:
         bell: asyncio.Event | None = None,
         jitter: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.time,
+        tell: Callable[[Claimed, Outcome], None] | None = None,
     ) -> None:
         self._stores = stores
+        self._tell = tell
         self._settings: Settings = stores.settings
         # A lease outlives the longest attempt, whatever the settings say.
         self._lease_s = max(self._settings.delivery_lease_s, self._settings.delivery_timeout_s + 2 * MARGIN_S)
@@ -264,6 +266,8 @@ class Courier:
         else:
             outgoing = Outgoing(receiver.url, body, headers, self._settings.delivery_timeout_s)
             outcome = await self._sender.send(outgoing)
+        if self._tell is not None:
+            self._tell(delivery, outcome)
         return self._judged(delivery, outcome)
 
     def _signed(self, delivery: Claimed, body: bytes) -> str:

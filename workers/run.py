@@ -2,18 +2,21 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import signal
 
 import structlog
 from prometheus_client import start_http_server
 
+from api import otel
 from api.bells import listen as hear
 from api.operations.start import CHANNEL
 from api.settings import Settings
 from api.stores import WORKER_ROLE, open_stores
 from api.webhooks.sealing import Sealer
 from api.webhooks.subscribe import target_policy
+from workers import attempts
 from workers.deliver import Courier, listen
 from workers.first_calls import keep_telling
 from workers.metrics import keep_counting, keep_counting_workspaces
@@ -35,7 +38,9 @@ async def run_worker(settings: Settings, stop: asyncio.Event | None = None) -> N
         open_stores(settings) as app_stores,
         Sender(target_policy(settings)) as sender,
     ):
-        courier = Courier(stores, sender, sealer)
+        exported = otel.exported("roadbed-worker")
+        tell = None if exported is None else functools.partial(attempts.tell, exported)
+        courier = Courier(stores, sender, sealer, tell=tell)
         operator = Operator(stores, app_stores)
         beside = [
             asyncio.create_task(keep_working(settings, stores, _Chime(courier.bell, operator.bell))),
@@ -65,6 +70,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event | None = None) -> N
             for task in beside:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+            if exported is not None:
+                await asyncio.to_thread(exported.close)
     log.info("worker_stopped")
 
 

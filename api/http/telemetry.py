@@ -74,4 +74,5 @@ class Telemetry:
                 answered(status or 500)
             operation = getattr(route, "operation_id", None) or "none"
             REQUESTS.labels(operation, status).inc()
+            scope["state"]["operation"] = operation
             SECONDS.labels(operation).observe(time.perf_counter() - began)
