@@ -18,6 +18,7 @@ from api.decisions import routes as decisions
 from api.docs import routes as docs
 from api.features import routes as features
 from api.http import errors
+from api.http.dispatch import Dispatch
 from api.http.idempotency import Vault
 from api.http.pagination import Cursors
 from api.http.telemetry import Telemetry
@@ -125,6 +126,7 @@ def create_app(settings: Settings) -> FastAPI:
     errors.install(app)
     openapi.install(app)
     docs.install(app)
+    app.add_middleware(Dispatch)
     app.add_middleware(Telemetry)
     if otel.wanted():
         app.add_middleware(Traced)
