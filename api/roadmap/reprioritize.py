@@ -1,5 +1,6 @@
 """Reprioritise: rank the latest scores, tell the moves and their causes, keep the order as a snapshot."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -134,8 +135,8 @@ async def _change(tx: Transaction, way: Method, substitutes: Substitutes | None)
     order = with_overrides(computed.order, ranks)
     before = await newest(tx)
     rules = await policy(tx)
-    own = revalued(before.order, order)
-    told, churn = compared(before.order.ids, order.ids, own)
+    # In a thread: a million take seconds, and the others must not wait for them.
+    own, told, churn = await asyncio.to_thread(_moved, before.order, order)
     pinned = [id for id in order.ids if id in ranks] if order.computed_ranks else []
     causes = await _causes(tx, way, before, order, told[:MOST_SHOWN], own, {*pinned, *before.overridden})
     return Change(
@@ -150,6 +151,13 @@ async def _change(tx: Transaction, way: Method, substitutes: Substitutes | None)
         policy=rules,
         allocation=allocated(rules, computed.efforts),
     )
+
+
+def _moved(before: Order, after: Order) -> tuple[set[bytes], list[Move[bytes]], Churn]:
+    """Whose own value changed, the moves, and the churn. Pure."""
+    own = revalued(before, after)
+    told, churn = compared(before.ids, after.ids, own)
+    return own, told, churn
 
 
 def _after(before: datetime | None) -> datetime:
