@@ -65,6 +65,8 @@ REPRIORITIZED = declare(
         "churn": {"share": 0, "inverted": 0, "pairs": 0, "entered": 1, "left": 0},
         "frozen": False,
         "overridden": 0,
+        "carried_over": 0,
+        "outdated": 0,
         "scenario_id": None,
     },
     since="2026-11-23",

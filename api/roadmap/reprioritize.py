@@ -18,6 +18,7 @@ from api.features.models import Feature
 from api.formulas.ranking import Churn, Move, compared
 from api.problems import Conflict
 from api.roadmap import events
+from api.roadmap.carry import Carried, carried_over
 from api.roadmap.models import RoadmapRevision
 from api.roadmap.policy import Policy, allocated, policy
 from api.roadmap.rank import Kept, Order, Substitutes, active_overrides, compute, keep, lock, newest, revalued
@@ -89,8 +90,12 @@ async def reprioritize(
     wanted: Reprioritize,
     substitutes: Substitutes | None = None,
     scenario_id: UUID | None = None,
+    *,
+    carry: bool = True,
 ) -> str:
     """Rank by the latest scores of the framework. Gives the revision as JSON text, as it will be read for ever.
+
+    With `carry`, features that only an older version of an own model has scored are ranked by what their inputs give.
 
     A dry run gives the same but for the id and the time, and keeps nothing. `roadmap.reprioritized` is emitted only
     when something moved. Raises Invalid for an unknown framework, RoadmapFrozen for moves without a reason in a freeze.
@@ -98,17 +103,18 @@ async def reprioritize(
     way = await method(tx, wanted.framework, wanted.variant, wanted.model_version)
     if not wanted.dry_run:
         await lock(tx)
-    change = await _change(tx, way, substitutes)
+    carried = await carried_over(tx, way) if carry else Carried()
+    change = await _change(tx, way, substitutes or carried.substitutes)
     created_at = _after(change.before.created_at)
     if wanted.dry_run:
-        return json.dump(_revision(None, created_at, caller, wanted, change, scenario_id))
+        return json.dump(_revision(None, created_at, caller, wanted, change, carried, scenario_id))
     if change.frozen and change.told and wanted.reason is None:
         raise RoadmapFrozen(
             f"The roadmap is frozen until {change.policy.freeze_until:%Y-%m-%d %H:%M} UTC, and {len(change.told)} "
             "features would move. Send a reason with the request, or wait."
         )
     revision_id = uuid7()
-    revision = _revision(revision_id, created_at, caller, wanted, change, scenario_id)
+    revision = _revision(revision_id, created_at, caller, wanted, change, carried, scenario_id)
     text = json.dump(revision)
     await tx.run(
         _INSERT,
@@ -238,6 +244,7 @@ def _revision(
     caller: Caller,
     wanted: Reprioritize,
     change: Change,
+    carried: Carried,
     scenario_id: UUID | None,
 ) -> dict[str, Any]:
     return {
@@ -265,6 +272,8 @@ def _revision(
         "churn": _shown_churn(change.churn),
         "frozen": change.frozen,
         "overridden": len(change.pinned),
+        "carried_over": carried.count,
+        "outdated": carried.outdated,
         "scenario_id": scenario_id and wire_id("scen", scenario_id),
     }
 

@@ -189,7 +189,7 @@ async def promote(tx: Transaction, caller: Caller, scenario_id: UUID, given: Pro
         model_version=way.version,
         reason=given.reason or f"Scenario: {row['title']}",
     )
-    text = await reprioritize(tx, caller, wanted, scenario_id=scenario_id)
+    text = await reprioritize(tx, caller, wanted, scenario_id=scenario_id, carry=False)
     revision_id = parse_id("rev", json.load(text)["id"])
     shown = await one(tx, _PROMOTED, scenario_id, "scenario", "scen", status="promoted", revision_id=revision_id)
     await emit(tx, events.PROMOTED, shown["json"])
@@ -281,7 +281,7 @@ async def _dry(tx: Transaction, caller: Caller, worked: Worked) -> dict[str, Any
     way = worked.way
     wanted = Reprioritize(framework=way.framework, variant=way.variant, model_version=way.version, dry_run=True)
     substitutes = worked.substitutes if worked.rescored else None
-    revision: dict[str, Any] = json.load(await reprioritize(tx, caller, wanted, substitutes))
+    revision: dict[str, Any] = json.load(await reprioritize(tx, caller, wanted, substitutes, carry=False))
     return revision
 
 

@@ -95,6 +95,14 @@ class RevisionShown(Shown):
     churn: ChurnShown
     frozen: bool = Field(description="Whether a freeze was in force.")
     overridden: int = Field(description="How many features an override has placed.")
+    carried_over: int = Field(
+        description="How many features only an older version of the model has scored: they are ranked by what this "
+        "version makes of those inputs."
+    )
+    outdated: int = Field(
+        description="How many features only an older version has scored, with inputs that this one does not take: they "
+        "are not ranked. Score them anew."
+    )
     scenario_id: ScenarioId | None = Field(description="The scenario that was promoted with it.")
 
 
