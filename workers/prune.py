@@ -118,6 +118,20 @@ SELECT count(*) FROM old"""
 )
 
 
+# A year of uptime and a month more.
+_OLD_MINUTES = Prepared(
+    text(
+        """
+WITH old AS (
+    SELECT minute FROM service_minutes WHERE minute < now() - interval '400 days' LIMIT :step
+), gone AS (
+    DELETE FROM service_minutes AS kept USING old WHERE kept.minute = old.minute
+)
+SELECT count(*) FROM old"""
+    )
+)
+
+
 async def prune(context: dict[Any, Any]) -> None:
     """Hourly: replies that were kept for idempotency keys, ended operations, and the delivery log beyond its days."""
     stores: Stores = context["stores"]
@@ -136,6 +150,7 @@ async def forget(stores: Stores) -> None:
         "deliveries": await _by_owner(
             stores, _ENDPOINTS, _OLD_DELIVERIES, keep_days=keep_days, kept=KEPT_OF_EACH_ENDPOINT
         ),
+        "minutes": await _in_steps(stores, _OLD_MINUTES),
         "events": await _by_owner(stores, _TENANTS, _OLD_EVENTS, keep_days=keep_days),
     }
     log.info("log_pruned", partitions=dropped, **gone)

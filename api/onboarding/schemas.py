@@ -15,6 +15,7 @@ MetricName = Literal[
     "calls_a_day",
     "error_rate",
     "p95_ms",
+    "uptime",
     "time_to_first_call_s",
     "activation",
     "webhook_success",
@@ -78,7 +79,7 @@ class MetricShown(Shown):
     unit: Literal["keys", "calls", "share", "ms", "s"]
     target: TargetShown | None
     met: bool | None = Field(description="Null without a value or a target.")
-    of: int = Field(description="How many keys, calls or attempts the value stands on.")
+    of: int = Field(description="How many keys, calls, attempts or minutes the value stands on.")
 
 
 class ApiMetricsShown(Shown):

@@ -13,6 +13,7 @@ from api.settings import Settings
 from api.stores import Stores, Transaction
 from api.usage.meter import READ_MONTH, Meter
 from api.usage.plans import Plan, QuotaExceeded, plan_of, seconds_left
+from api.usage.uptime import Pulse
 
 MONTH_S = 2_592_000
 
@@ -33,6 +34,7 @@ class Gate:
         self._stores = stores
         self._limiter = RateLimiter(stores)
         self.meter = Meter(stores)
+        self.pulse = Pulse(stores)
         self._key_rate = Rate(settings.rate_per_s, settings.rate_burst)
         self._workspace_rate = Rate(settings.workspace_rate_per_s, 2 * settings.workspace_rate_per_s)
         self._open_rate = Rate(settings.open_rate_per_s, 10 * settings.open_rate_per_s)
@@ -83,5 +85,6 @@ class Gate:
     def _count(self, request: Request, caller: Caller, status: int, began: float) -> None:
         operation = getattr(request.scope.get("route"), "operation_id", None) or "none"
         units = getattr(request.state, "units", 1)
+        self.pulse.count(status)
         tenant = (caller.workspace_id, caller.livemode)
         self.meter.count(tenant, caller.key_id, operation, status, time.perf_counter() - began, units)

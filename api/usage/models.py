@@ -43,6 +43,17 @@ class FirstCall(Tenant, Base):
     told: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
+class ServiceMinute(Base):
+    """A minute in which the service ran: heartbeats that were written in it, and calls that were answered in it."""
+
+    __tablename__ = "service_minutes"
+
+    minute: Mapped[datetime] = mapped_column(primary_key=True)
+    beats: Mapped[int] = mapped_column(BigInteger)
+    calls: Mapped[int] = mapped_column(BigInteger)
+    errors: Mapped[int] = mapped_column(BigInteger)
+
+
 class OnboardingStep(Tenant, Base):
     """A step that a workspace and mode has taken. Written once, with its event."""
 

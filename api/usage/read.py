@@ -13,6 +13,7 @@ from api.stores import Prepared, Transaction
 from api.usage.meter import READ_MONTH, percentile
 from api.usage.plans import plan_of, seconds_left
 from api.usage.schemas import Group, UsageQuery
+from api.usage.uptime import read_uptime
 
 MOST_DAYS = 92
 MOST_GROUPS = 1000
@@ -54,6 +55,7 @@ async def read_usage(tx: Transaction, settings: Settings, query: UsageQuery) -> 
         "object": "usage",
         "livemode": tx.scope.livemode,
         "quota": await read_quota(tx, settings),
+        "uptime": await read_uptime(tx, since, until),
         "total": _line("all", rows),
         "data": lines,
     }

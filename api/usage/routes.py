@@ -24,7 +24,7 @@ router = APIRouter(route_class=WorkspaceRoute, tags=["accounts"])
 
 @router.get("/usage", **operation("get_usage", scope="usage:read", returns=UsageShown))
 async def get_usage(tx: Tx, stores: OpenStores, query: Annotated[UsageQuery, Query()]) -> Reply:
-    """Calls, errors and latency by day, operation, key or status, and the month's quota."""
+    """Calls, errors and latency by day, operation, key or status, the month's quota, and the service's uptime."""
     return computed(await read_usage(tx, stores.settings, query))
 
 

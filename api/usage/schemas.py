@@ -42,10 +42,20 @@ class QuotaShown(Shown):
     resets_at: Moment
 
 
+class UptimeShown(Shown):
+    """Of the service as a whole. A minute is up when the API wrote its heartbeat in it, and answered at most 5 % of the
+    calls of that minute with 5xx."""
+
+    minutes: int = Field(ge=0, description="Whole minutes of these days, from the service's first on.")
+    up: int = Field(ge=0, description="Those in which it was up.")
+    share: float | None = Field(ge=0, le=1, description="The part that was up; null before the first whole minute.")
+
+
 class UsageShown(Shown):
     object: Literal["usage"]
     livemode: bool
     quota: QuotaShown
+    uptime: UptimeShown
     total: UsageLine
     data: list[UsageLine] = Field(max_length=1000, description="By group: days ascending, else the most calls first.")
 

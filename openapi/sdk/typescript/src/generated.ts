@@ -7031,7 +7031,7 @@ export type Metric = {
     /**
      * What it is called.
      */
-    name: "keys_issued" | "active_integrations" | "calls_a_day" | "error_rate" | "p95_ms" | "time_to_first_call_s" | "activation" | "webhook_success";
+    name: "keys_issued" | "active_integrations" | "calls_a_day" | "error_rate" | "p95_ms" | "uptime" | "time_to_first_call_s" | "activation" | "webhook_success";
     /**
      * Null while nothing was measured.
      * @format double
@@ -7047,7 +7047,7 @@ export type Metric = {
      */
     met: boolean | null;
     /**
-     * How many keys, calls or attempts the value stands on.
+     * How many keys, calls, attempts or minutes the value stands on.
      * @minimum -9007199254740991
      * @maximum 9007199254740991
      * @format int64
@@ -14341,6 +14341,34 @@ export type Tutorial = {
 };
 
 /**
+ * Of the service as a whole. A minute is up when the API wrote its heartbeat in it, and answered at most 5 % of the
+ * calls of that minute with 5xx.
+ */
+export type Uptime = {
+    /**
+     * Whole minutes of these days, from the service's first on.
+     * @minimum 0
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    minutes: number;
+    /**
+     * Those in which it was up.
+     * @minimum 0
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    up: number;
+    /**
+     * The part that was up; null before the first whole minute.
+     * @minimum 0
+     * @maximum 1
+     * @format double
+     */
+    share: number | null;
+};
+
+/**
  * The usage.
  */
 export type Usage = {
@@ -14353,6 +14381,7 @@ export type Usage = {
      */
     livemode: boolean;
     quota: Quota;
+    uptime: Uptime;
     total: UsageLine;
     /**
      * By group: days ascending, else the most calls first.

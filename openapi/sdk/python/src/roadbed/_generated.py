@@ -3796,11 +3796,22 @@ class Tutorial:
 
 
 @dataclass
+class Uptime:
+    """Of the service as a whole. A minute is up when the API wrote its heartbeat in it, and answered at most 5 % of the
+    calls of that minute with 5xx.
+    """
+    minutes: int
+    up: int
+    share: Optional[float]
+
+
+@dataclass
 class Usage:
     """The usage."""
     object: str
     livemode: bool
     quota: Quota
+    uptime: Uptime
     total: UsageLine
     data: List[UsageLine]
 
