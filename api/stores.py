@@ -1,7 +1,7 @@
 """Postgres and Redis, and the transaction: the only place that commits.
 
-Statements are SQLAlchemy Core expressions. They are compiled once and run on asyncpg's own connection, out of
-SQLAlchemy's pool: a third of the CPU of an AsyncSession (docs/decisions/0002-transactions.md).
+Statements are SQLAlchemy Core expressions. They are compiled once and run on asyncpg's own connection, out of our own
+pool: a quarter of the CPU of an AsyncSession (docs/decisions/0002-transactions.md).
 """
 
 import asyncio
@@ -18,12 +18,10 @@ import structlog
 from arq.connections import ArqRedis, RedisSettings, create_pool
 from sqlalchemy import BindParameter, ClauseElement, bindparam
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from api import json
+from api.pool import Pool
 from api.problems import Internal, Unavailable
 from api.settings import Settings
 
@@ -31,6 +29,8 @@ log = structlog.get_logger()
 
 APP_ROLE = "roadbed_app"
 WORKER_ROLE = "roadbed_worker"
+CONNECT_S = 5.0
+RECYCLE_S = 1800.0
 _DIALECT = asyncpg_dialect.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _GONE = (
     asyncpg.PostgresConnectionError,
@@ -93,21 +93,27 @@ class Scope:
 
     @cached_property
     def begin_sql(self) -> str:
-        """One round trip that begins and says who asks. Every value is hex, an id or a boolean: nothing to escape."""
-        return f"BEGIN; {self.set_sql}"
+        """One round trip that begins and says who asks. Every value is hex, an id or a boolean: nothing to escape.
+
+        Settings are local to their transaction, so that in a new one only those with a value are to be set.
+        """
+        return "".join(["BEGIN", *(f"; SET LOCAL {name} = '{value}'" for name, value in self._settings if value)])
 
     @cached_property
     def set_sql(self) -> str:
-        """All three settings are always set, so that nothing of an earlier scope is left."""
-        settings = {
-            "roadbed.workspace_id": str(self.workspace_id or ""),
-            "roadbed.livemode": "" if self.livemode is None else str(self.livemode).lower(),
-            "roadbed.key_digest": (self.key_digest or b"").hex(),
-            "roadbed.metering": "on" if self.metering else "",
-            "roadbed.key_id": str(self.key_id or ""),
-            "roadbed.request_id": self.request_id,
-        }
-        return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+        """All of them, so that nothing is left of the scope that the transaction had before."""
+        return "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in self._settings)
+
+    @property
+    def _settings(self) -> tuple[tuple[str, str], ...]:
+        return (
+            ("roadbed.workspace_id", str(self.workspace_id or "")),
+            ("roadbed.livemode", "" if self.livemode is None else str(self.livemode).lower()),
+            ("roadbed.key_digest", (self.key_digest or b"").hex()),
+            ("roadbed.metering", "on" if self.metering else ""),
+            ("roadbed.key_id", str(self.key_id or "")),
+            ("roadbed.request_id", self.request_id),
+        )
 
 
 NOBODY = Scope()
@@ -120,12 +126,11 @@ class Transaction:
     """One unit of work. It takes no connection before its first statement, and rolls back unless committed."""
 
     def __init__(
-        self, engine: AsyncEngine, scope: Scope, ring: Callable[[], Awaitable[None]], *, begin_sql: str | None = None
+        self, pool: Pool, scope: Scope, ring: Callable[[], Awaitable[None]], *, begin_sql: str | None = None
     ) -> None:
-        self._engine = engine
+        self._pool = pool
         self._ring = ring
         self._begin_sql = begin_sql or scope.begin_sql
-        self._connection: AsyncConnection | None = None
         self._driver: asyncpg.Connection | None = None
         self._rings = False
         self.scope = scope
@@ -173,7 +178,7 @@ class Transaction:
         """
         if self._driver is not None:
             told = await self._call("execute", "COMMIT", [])
-            await self._release()
+            self._release()
             if told != "COMMIT":
                 # Postgres answers a COMMIT after a failed statement with ROLLBACK, and calls that no error.
                 raise Internal("The transaction was rolled back.")
@@ -187,9 +192,9 @@ class Transaction:
             return
         try:
             await asyncio.wait_for(self._driver.execute("ROLLBACK"), timeout=5)
-            await self._release()
+            self._release()
         except BaseException as error:
-            await asyncio.shield(self._discard())
+            self._discard()
             if not isinstance(error, Exception):
                 raise
 
@@ -199,8 +204,9 @@ class Transaction:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Shielded, so that a client who hangs up cannot leave a transaction open on a pooled connection.
-        await asyncio.shield(self.rollback())
+        if self._driver is not None:
+            # Shielded, so that a client who hangs up cannot leave a transaction open on a pooled connection.
+            await asyncio.shield(self.rollback())
 
     def _bind(self, statement: Statement, values: dict[str, Any]) -> tuple[str, list[Any]]:
         """`workspace_id` and `livemode` come from the scope: no caller can give another tenant's by mistake."""
@@ -210,41 +216,44 @@ class Transaction:
 
     async def _call(self, method: str, sql: str, arguments: list[Any]) -> Any:
         driver = self._driver or await self._begin()
-        with _as_problems():
+        try:
             return await getattr(driver, method)(sql, *arguments)
+        except Exception as error:
+            _raise_as_problem(error)
+            raise
 
     async def _begin(self) -> asyncpg.Connection:
         """Take a connection. One that died in the pool (a restart of Postgres) is thrown away and the next is tried:
         nothing has been asked of it yet."""
-        with _as_problems():
-            while True:
-                connection = await self._engine.connect()
-                raw = await connection.get_raw_connection()
-                driver = raw.driver_connection
-                assert driver is not None
-                try:
-                    if driver.is_in_transaction():
-                        raise asyncpg.InterfaceError("a pooled connection was in a transaction")
-                    await driver.execute(self._begin_sql)
-                except _GONE:
-                    await connection.invalidate()
-                    await connection.close()
-                    continue
-                except BaseException:
-                    await asyncio.shield(_throw_away(connection))
-                    raise
-                self._connection, self._driver = connection, driver
-                return driver
+        while True:
+            try:
+                driver = await self._pool.take()
+            except Exception as error:
+                _raise_as_problem(error)
+                raise
+            try:
+                if driver.is_in_transaction():
+                    raise asyncpg.InterfaceError("a pooled connection was in a transaction")
+                await driver.execute(self._begin_sql)
+            except _GONE:
+                self._pool.discard(driver)
+                continue
+            except BaseException as error:
+                self._pool.discard(driver)
+                _raise_as_problem(error)
+                raise
+            self._driver = driver
+            return driver
 
-    async def _release(self) -> None:
-        connection, self._connection, self._driver = self._connection, None, None
-        if connection is not None:
-            await connection.close()
+    def _release(self) -> None:
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            self._pool.give_back(driver)
 
-    async def _discard(self) -> None:
-        connection, self._connection, self._driver = self._connection, None, None
-        if connection is not None:
-            await _throw_away(connection)
+    def _discard(self) -> None:
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            self._pool.discard(driver)
 
 
 class Stores:
@@ -252,11 +261,11 @@ class Stores:
 
     def __init__(self, settings: Settings, *, role: str = APP_ROLE) -> None:
         self.settings = settings
-        self.engine = _engine(settings, role)
+        self.pool = _pool(settings, role)
         self._redis: ArqRedis | None = None
 
     def transaction(self, scope: Scope = NOBODY) -> Transaction:
-        return Transaction(self.engine, scope, self.ring)
+        return Transaction(self.pool, scope, self.ring)
 
     def by_keys(self) -> Transaction:
         """A worker's transaction for all tenants, whose statements reach few rows of large tables by their keys.
@@ -264,7 +273,7 @@ class Stores:
         A plan is kept for long. One that was made while a table was small would read the whole of it when it has
         grown, so that the planner is left no other way than by index.
         """
-        return Transaction(self.engine, NOBODY, self.ring, begin_sql=_BEGIN_BY_KEYS)
+        return Transaction(self.pool, NOBODY, self.ring, begin_sql=_BEGIN_BY_KEYS)
 
     async def redis(self) -> ArqRedis:
         """arq's queue. Raises Unavailable at once when Redis is away: no request waits for it."""
@@ -288,7 +297,7 @@ class Stores:
             log.warning("ring_failed", error=repr(error))
 
     async def close(self) -> None:
-        await self.engine.dispose()
+        await self.pool.close()
         if self._redis is not None:
             await self._redis.aclose()
 
@@ -307,55 +316,47 @@ def asyncpg_url(database_url: str) -> str:
     return "postgresql+asyncpg://" + database_url.partition("://")[2]
 
 
-def _engine(settings: Settings, role: str) -> AsyncEngine:
+def _pool(settings: Settings, role: str) -> Pool:
     # The worker's statements are few, and large enough that planning them again costs more than running them.
     plans = {"plan_cache_mode": "force_generic_plan"} if role == WORKER_ROLE else {}
-    return create_async_engine(
-        asyncpg_url(settings.database_url),
-        pool_size=settings.database_pool,
-        max_overflow=0,
-        pool_timeout=5,
-        pool_recycle=1800,
-        json_deserializer=json.load,
-        connect_args={
-            "timeout": 5,
-            # The role is taken when the connection is made: no statement of ours ever runs as the owner of a table.
-            "server_settings": {
-                "role": role,
-                "application_name": role,
-                "timezone": "UTC",
-                "statement_timeout": str(settings.statement_timeout_ms),
-                "lock_timeout": str(settings.lock_timeout_ms),
-                "idle_in_transaction_session_timeout": "60000",
-                "jit": "off",
-                **plans,
-            },
-        },
-    )
+    # The role is taken when the connection is made: no statement of ours ever runs as the owner of a table.
+    at_connect = {
+        "role": role,
+        "application_name": role,
+        "timezone": "UTC",
+        "statement_timeout": str(settings.statement_timeout_ms),
+        "lock_timeout": str(settings.lock_timeout_ms),
+        "idle_in_transaction_session_timeout": "60000",
+        "jit": "off",
+        **plans,
+    }
+
+    async def connect() -> asyncpg.Connection:
+        connection = await asyncpg.connect(settings.database_url, timeout=CONNECT_S, server_settings=at_connect)
+        for name, version in (("json", b""), ("jsonb", b"\x01")):
+            await connection.set_type_codec(
+                name, schema="pg_catalog", format="binary", encoder=_encoder(version), decoder=_decoder(len(version))
+            )
+        return connection
+
+    return Pool(connect, size=settings.database_pool, wait_s=CONNECT_S, recycle_s=RECYCLE_S)
 
 
-async def _throw_away(connection: AsyncConnection) -> None:
-    with contextlib.suppress(Exception):
-        await connection.invalidate()
-    with contextlib.suppress(Exception):
-        await connection.close()
+def _encoder(version: bytes) -> Callable[[str], bytes]:
+    """JSON goes in as text. The binary form of jsonb has a version in front."""
+    return lambda text: version + text.encode()
 
 
-@contextlib.contextmanager
-def _as_problems() -> Any:
+def _decoder(skipped: int) -> Callable[[bytes], Any]:
+    """JSON comes out parsed, numbers with a fraction as exact decimals."""
+    return lambda data: json.load(data[skipped:].decode())
+
+
+def _raise_as_problem(error: BaseException) -> None:
     """Errors that a caller can do nothing about but wait for become Unavailable; the log has the cause."""
-    try:
-        yield
-    except (*_GONE, *_REFUSED, PoolTimeout, TimeoutError) as error:
+    if isinstance(error, (*_GONE, *_REFUSED, TimeoutError)):
         log.error("database_unavailable", error=repr(error))
         raise Unavailable("The database does not answer. Send the request again in a second.") from error
-    except (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+    if isinstance(error, (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)):
         log.error("database_busy", error=repr(error))
         raise Unavailable("The database was busy for too long. Send the request again in a second.") from error
-    except DBAPIError as error:
-        # While a connection is made SQLAlchemy wraps the driver's error ("in recovery mode") in two of its own.
-        cause = error.orig.__cause__ if error.orig is not None else None
-        if error.connection_invalidated or isinstance(cause, (*_GONE, *_REFUSED)):
-            log.error("database_unavailable", error=repr(cause or error.orig))
-            raise Unavailable("The database does not answer. Send the request again in a second.") from error
-        raise

@@ -227,7 +227,7 @@ async def test_fifty_workspaces_and_cancelled_requests_over_four_connections_lea
         transport = httpx.ASGITransport(app, raise_app_exceptions=True)
         async with httpx.AsyncClient(transport=transport, base_url="http://roadbed.test") as caller:
             await _interleave(caller)
-        assert app.state.stores.engine.pool.checkedout() == 0
+        assert app.state.stores.pool.taken == 0
 
 
 async def _interleave(caller: httpx.AsyncClient) -> None:

@@ -129,9 +129,9 @@ async def test_those_who_wait_hold_no_database_connection(
 ) -> None:
     """Four times as many wait as the pool has connections, and others are served meanwhile."""
     waiting = [asyncio.create_task(read(workspace.live, "now", wait_s=20)) for _ in range(settings.database_pool * 4)]
-    pool: Any = stores.engine.pool
+    pool = stores.pool
     async with asyncio.timeout(10):
-        while application.state.event_bell.waiting < len(waiting) or pool.checkedout():  # noqa: ASYNC110
+        while application.state.event_bell.waiting < len(waiting) or pool.taken:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     await workspace.feature("Dark mode")
     pages = await asyncio.gather(*waiting)
