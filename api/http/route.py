@@ -7,6 +7,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import date
+from functools import cached_property
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
@@ -117,7 +118,7 @@ class Route(APIRoute):
         """For whom the transaction speaks. Raises Unauthenticated or InsufficientScope."""
         raise NotImplementedError
 
-    @property
+    @cached_property
     def scope_needed(self) -> str | None:
         """The scope that the operation declares. None is for routes without a caller."""
         security = (self.openapi_extra or {})["security"]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from api.http.ratelimit import TooManyRequests
 from api.settings import Settings
@@ -40,14 +41,17 @@ def month_of(moment: datetime) -> date:
 
 
 def seconds_left(moment: datetime) -> int:
-    """Until the next month begins.
+    """From a moment in UTC until the next month begins.
 
     >>> seconds_left(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC))
     10
     """
-    first = month_of(moment)
-    following = date(first.year + first.month // 12, first.month % 12 + 1, 1)
-    return int((datetime(following.year, following.month, 1, tzinfo=UTC) - moment).total_seconds())
+    return int(_month_ends(moment.year, moment.month) - moment.timestamp())
+
+
+@lru_cache(24)
+def _month_ends(year: int, month: int) -> float:
+    return datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp()
 
 
 def thresholds_crossed(before: int, after: int, calls: int) -> list[int]:
