@@ -111,6 +111,7 @@ class Courier:
         self._room_wanted = 1
         self._hungry = False
         self._walked: Lane = NO_LANE
+        self._looked_at_s: float | None = None
         self._ordered_wake: float | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -131,10 +132,10 @@ class Courier:
 
     async def _claim_some(self) -> bool:
         """Take what is due and start sending it. Says whether to look again at once."""
-        room = await self._room()
+        most = min(await self._room(), self._settings.delivery_batch)
         self.bell.clear()
         try:
-            claimed, again = await self._claim(min(room, self._settings.delivery_batch))
+            claimed, again = await self._claim(most)
         except Problem as problem:
             log.warning("claim_failed", error=problem.message)
             await asyncio.sleep(RETRY_STORE_S)
@@ -162,13 +163,13 @@ class Courier:
         lease_s = self._lease_s
         async with self._stores.by_keys() as tx:
             ordered = await claim_ordered(tx, RUN_IN_ORDER, lease_s, list(self._lanes.ordered))
-            claimed, more = await claim_due(tx, most, lease_s, self._lanes.room())
+            claimed, looked = await claim_due(tx, most, lease_s, self._lanes.room())
             await tx.commit()
         full = len(claimed) >= most
-        self._hungry = more
-        if more and not full:
+        self._hungry, self._looked_at_s = looked
+        if looked.more and not full:
             claimed += await self._claim_in_turn(most - len(claimed), lease_s)
-        return claimed + ordered, full or (more and bool(claimed))
+        return claimed + ordered, full or (looked.more and bool(claimed))
 
     async def _claim_in_turn(self, most: int, lease_s: float) -> list[Claimed]:
         """Past a backlog that cannot be served now, endpoint by endpoint from where the last walk stopped."""
@@ -182,11 +183,7 @@ class Courier:
 
     async def _wait(self, stop: asyncio.Event) -> None:
         """Until the bell rings, something becomes due or free to go, or the sweep."""
-        try:
-            async with self._stores.by_keys() as tx:
-                until_next = await seconds_to_next(tx)
-        except Problem:
-            until_next = RETRY_STORE_S
+        until_next = await self._until_next_s()
         times = [self._settings.sweep_s, *self._lanes.until_token_s()]
         if until_next is not None:
             times.append(until_next)
@@ -197,6 +194,15 @@ class Courier:
         await asyncio.wait(waits, timeout=max(0.001, min(times)), return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
+
+    async def _until_next_s(self) -> float | None:
+        if self._looked_at_s is None:
+            return RETRY_STORE_S
+        try:
+            async with self._stores.by_keys() as tx:
+                return await seconds_to_next(tx, self._looked_at_s)
+        except Problem:
+            return RETRY_STORE_S
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
@@ -274,10 +280,14 @@ class Courier:
         """The header lines of one attempt: the endpoint's own, and those that are made anew each time."""
         receiver, message = delivery.receiver, delivery.message
         keys = self._keys(tuple(receiver.sealed), delivery.endpoint_id.bytes)
-        signed = signing.headers(keys, message.id, int(self._clock()), body)
-        trace = f"00-{message.trace_id or delivery.event_id.hex}-{delivery.attempt_id.hex[16:]}-01"
-        made = "".join([f"{name}: {value}\r\n" for name, value in signed.items()])
-        return f"{self._lines(receiver.sealed_headers, delivery.endpoint_id)}traceparent: {trace}\r\n{made}"
+        at_s = int(self._clock())
+        return (
+            f"{self._lines(receiver.sealed_headers, delivery.endpoint_id)}"
+            f"traceparent: 00-{message.trace_id or delivery.event_id.hex}-{delivery.attempt_id.hex[16:]}-01\r\n"
+            f"{signing.ID_HEADER}: {message.id}\r\n"
+            f"{signing.TIMESTAMP_HEADER}: {at_s}\r\n"
+            f"{signing.SIGNATURE_HEADER}: {signing.sign(keys, message.id, at_s, body)}\r\n"
+        )
 
     def _judged(self, delivery: Claimed, outcome: Outcome) -> Ended:
         """The delivery's next state, and what the endpoint's health learns of it."""
@@ -295,8 +305,8 @@ class Courier:
             failed=not verdict.delivered,
             status_code=outcome.status_code,
             error=verdict.reason,
-            latency_ms=round(outcome.latency_ms, 3),
-            response_headers=text_json.dumps(list(outcome.response_headers.items())),
+            latency_ms=outcome.latency_ms,
+            response_headers=_told(outcome.response_headers),
             response_body=_storable(outcome.response_body),
         )
         pause_s = _pause_s(outcome) if verdict.result is Result.THROTTLED else None
@@ -438,6 +448,10 @@ def _opened_lines(sealer: Sealer, sealed: bytes | None, endpoint_id: UUID) -> st
     own = {} if sealed is None else json.load(sealer.open(sealed, context=header_context(endpoint_id)))
     fixed = {name: value for name, value in own.items() if name.lower() not in _PER_ATTEMPT}
     return header_lines({**fixed, "content-type": "application/json"})
+
+
+def _told(headers: dict[str, str]) -> str:
+    return text_json.dumps(list(headers.items())) if headers else "[]"
 
 
 def _storable(body: bytes) -> str:

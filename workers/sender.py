@@ -11,7 +11,6 @@ import logging
 import re
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from time import perf_counter
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -46,15 +45,18 @@ _SECRET_HEADERS = frozenset(
 _SECRET_WORDS = ("token", "secret", "password", "session", "api-key", "apikey", "credential")
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """One attempt. `body` is the bytes that were signed; `timeout_s` runs from the first look at the name to the last
     byte of the answer. `headers` are names and values, or whole lines that `header_lines` began."""
 
     url: str
-    body: bytes = field(repr=False)
-    headers: Mapping[str, str] | str = field(repr=False)
+    body: bytes
+    headers: Mapping[str, str] | str
     timeout_s: float
+
+    def __repr__(self) -> str:
+        """Without what may be secret."""
+        return f"Outgoing(url={self.url!r}, timeout_s={self.timeout_s!r})"
 
 
 class Outcome(NamedTuple):

@@ -22,7 +22,9 @@ Context = dict[Any, Any]
 
 log = structlog.get_logger()
 
+# How often arq looks for a ring, and where Postgres rings only for what its clock says.
 POLL_S = 0.05
+CLOCK_POLL_S = 0.5
 JOB_TIMEOUT_S = 30
 RECONNECT_S = 1.0
 
@@ -72,7 +74,7 @@ def _worker(settings: Settings, stores: Stores, bell: asyncio.Event) -> Worker:
         ],
         redis_settings=redis,
         ctx={"bell": bell, "stores": stores},
-        poll_delay=POLL_S,
+        poll_delay=POLL_S if settings.bell == "redis" else CLOCK_POLL_S,
         job_timeout=JOB_TIMEOUT_S,
         keep_result=0,
         handle_signals=False,

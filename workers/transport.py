@@ -197,6 +197,9 @@ class _Pool:
         self._made: set[_Connection] = set()
         self._rested: dict[_Connection, None] = {}  # longest first
         self._starved: _Queue = deque()  # wait for room in the whole pool
+        self._deadlines: dict[_Place, float] = {}
+        self._late_timer: asyncio.TimerHandle | None = None
+        self._late_at = 0.0
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Future[None] | None = None
 
@@ -258,8 +261,9 @@ class _Pool:
 
     async def close(self) -> None:
         self._emptied = self._loop.create_future()
-        if self._sweep_timer is not None:
-            self._sweep_timer.cancel()
+        for timer in (self._sweep_timer, self._late_timer):
+            if timer is not None:
+                timer.cancel()
         self._opener.close()
         for connection in [*self._made]:
             connection.abort()
@@ -319,8 +323,10 @@ class _Pool:
     async def _wait(self, origin: Origin, queue: _Queue, again: bool, deadline: float) -> "_Connection | None":
         place: _Place = self._loop.create_future()
         (queue.appendleft if again else queue.append)(place)
-        # A timer of the future's own: `asyncio.timeout` would cost more than the rest of the wait.
-        timer = self._loop.call_later(max(0, deadline - monotonic()), _late, place)
+        self._deadlines[place] = deadline
+        # One timer for all who wait: one each would cost more than the rest of the wait.
+        if self._late_timer is None or deadline < self._late_at:
+            self._look_for_late_at(deadline)
         try:
             return await place
         except BaseException as failure:
@@ -332,7 +338,23 @@ class _Pool:
                 self._forget(origin)
             raise
         finally:
-            timer.cancel()
+            del self._deadlines[place]
+
+    def _look_for_late_at(self, deadline: float) -> None:
+        if self._late_timer is not None:
+            self._late_timer.cancel()
+        self._late_at = deadline
+        self._late_timer = self._loop.call_later(max(0, deadline - monotonic()), self._look_for_late)
+
+    def _look_for_late(self) -> None:
+        self._late_timer = None
+        now = monotonic() + TIMER_SLACK_S
+        waiting = [(place, deadline) for place, deadline in self._deadlines.items() if not place.done()]
+        for place, deadline in waiting:
+            if deadline <= now:
+                place.set_exception(TimeoutError())
+        if later := [deadline for _, deadline in waiting if deadline > now]:
+            self._look_for_late_at(min(later))
 
     def _pass_on(self, connection: "_Connection | None", queue: _Queue) -> None:
         if connection is None:
@@ -358,11 +380,6 @@ def _next(
         if not place.done():
             return place
     return None
-
-
-def _late(place: _Place) -> None:
-    if not place.done():
-        place.set_exception(TimeoutError())
 
 
 def _wake(queue: _Queue) -> None:

@@ -121,8 +121,8 @@ taken AS (
            CASE WHEN row_number() OVER (PARTITION BY event_id) = 1 THEN event_id END AS first_of_event
     FROM claimed
 )
-SELECT looked_at.seen, work.*
-FROM (SELECT count(*) AS seen FROM candidate) AS looked_at
+SELECT looked.seen, looked.at_s, work.*
+FROM (SELECT count(*) AS seen, extract(epoch FROM now())::float8 AS at_s FROM candidate) AS looked
 LEFT JOIN (
     SELECT first.workspace_id, first.livemode, first.id AS delivery_id, first.claim AS attempt_id,
            first.endpoint_id, first.event_id, first.attempt_count AS number, first.failures,
@@ -303,11 +303,18 @@ candidate AS (
 )
 
 
-async def claim_due(tx: Transaction, most: int, lease_s: float, room: Room) -> tuple[list[Claimed], bool]:
-    """Up to `most` of the deliveries that have waited longest. Says also whether more were due than were looked at."""
+class Looked(NamedTuple):
+    """Whether more were due than were looked at, and when that was, in the database's unix time."""
+
+    more: bool
+    at_s: float
+
+
+async def claim_due(tx: Transaction, most: int, lease_s: float, room: Room) -> tuple[list[Claimed], Looked]:
+    """Up to `most` of the deliveries that have waited longest."""
     seen = most * WINDOW_FACTOR
     rows = await tx.all(_DUE, seen=seen, most=most, lease_s=lease_s, room=json.dumps(room))
-    return _claimed(rows), rows[0]["seen"] == seen
+    return _claimed(rows), Looked(rows[0]["seen"] == seen, rows[0]["at_s"])
 
 
 async def walk_lanes(tx: Transaction, after: Lane) -> list[Lane]:
@@ -360,5 +367,5 @@ def _claimed(rows: Sequence[asyncpg.Record]) -> list[Claimed]:
     ]
 
 
-# Where they stand in a row: the first column is how many were looked at, and `xid` is only for the order.
-_DELIVERY, _MESSAGE, _RECEIVER = slice(1, 12), slice(13, 16), slice(16, 23)
+# Where they stand in a row: first comes what was looked at and when, and `xid` is only for the order.
+_DELIVERY, _MESSAGE, _RECEIVER = slice(2, 13), slice(14, 17), slice(17, 24)

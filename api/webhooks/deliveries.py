@@ -94,9 +94,10 @@ _NEXT = Prepared(
     text(
         """
 SELECT extract(epoch FROM least(
-    (SELECT min(due_at) FROM deliveries WHERE status = 'pending' AND order_key IS NULL AND due_at > now()),
-    (SELECT min(blocked_until) FROM endpoint_health WHERE blocked_until > now())
-) - now())::float8"""
+    (SELECT min(due_at) FROM deliveries WHERE status = 'pending' AND order_key IS NULL AND due_at > since.at),
+    (SELECT min(blocked_until) FROM endpoint_health WHERE blocked_until > since.at)
+) - now())::float8
+FROM (SELECT to_timestamp(CAST(:since_s AS float8)) AS at) AS since"""
     )
 )
 _ENDPOINT = "workspace_id = :workspace AND livemode = :mode AND {} = :endpoint_id"
@@ -161,9 +162,13 @@ async def release(tx: Transaction, unsent: Sequence[Claimed]) -> None:
     await tx.run(_RELEASE, **_keys(unsent))
 
 
-async def seconds_to_next(tx: Transaction) -> float | None:
-    """Until the next delivery becomes due, or an endpoint is no longer blocked. None when nothing is to come."""
-    value: float | None = await tx.value(_NEXT)
+async def seconds_to_next(tx: Transaction, since_s: float) -> float | None:
+    """Until the next delivery becomes due, or an endpoint is no longer blocked. None when nothing is to come.
+
+    `since_s` is when one last looked what is due, in the database's unix time: what has become so in the meantime
+    gives zero or less.
+    """
+    value: float | None = await tx.value(_NEXT, since_s=since_s)
     return value
 
 

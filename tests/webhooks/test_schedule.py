@@ -10,7 +10,10 @@ import time
 import asyncpg
 import pytest
 
+from api.settings import Settings
+from api.stores import WORKER_ROLE, open_stores
 from api.webhooks.backoff import DEFAULT_SCHEDULE
+from api.webhooks.deliveries import seconds_to_next
 from tests.support.receiver import Answer, Receiver
 from tests.support.workspace import Workspace
 from workers.deliver import Courier
@@ -58,6 +61,22 @@ async def test_nothing_is_sent_a_moment_before_it_is_due(
         await _let_pass(owner, 2)
 
     await receiver.count(3)
+
+
+async def test_what_becomes_due_right_after_a_look_is_not_slept_over(
+    settings: Settings, workspace: Workspace, receiver: Receiver, owner: asyncpg.Connection
+) -> None:
+    await workspace.endpoint(receiver.url, "feature.created")
+    await workspace.feature("Just now")
+    due_at_s = await owner.fetchval("SELECT extract(epoch FROM max(due_at))::float8 FROM deliveries")
+
+    async with open_stores(settings, role=WORKER_ROLE) as stores, stores.by_keys() as tx:
+        after_a_look_before = await seconds_to_next(tx, due_at_s - 0.01)
+        after_a_look_since = await seconds_to_next(tx, due_at_s + 0.01)
+
+    assert after_a_look_before is not None
+    assert after_a_look_before <= 0
+    assert after_a_look_since is None
 
 
 async def _until_due_s(owner: asyncpg.Connection, *, failures: int) -> float:
