@@ -96,10 +96,12 @@ class RevisionShown(Shown):
     frozen: bool = Field(description="Whether a freeze was in force.")
     overridden: int = Field(description="How many features an override has placed.")
     carried_over: int = Field(
+        ge=0,
         description="How many features only an older version of the model has scored: they are ranked by what this "
         "version makes of those inputs."
     )
     outdated: int = Field(
+        ge=0,
         description="How many features only an older version has scored, with inputs that this one does not take: they "
         "are not ranked. Score them anew."
     )

@@ -11419,6 +11419,20 @@ export type Revision = {
      */
     overridden: number;
     /**
+     * How many features only an older version of the model has scored: they are ranked by what this version makes of those inputs.
+     * @minimum 0
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    carried_over: number;
+    /**
+     * How many features only an older version has scored, with inputs that this one does not take: they are not ranked. Score them anew.
+     * @minimum 0
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    outdated: number;
+    /**
      * The scenario that was promoted with it.
      * @minLength 31
      * @maxLength 31

@@ -2992,6 +2992,8 @@ class Revision:
     churn: Churn
     frozen: bool
     overridden: int
+    carried_over: int
+    outdated: int
     scenario_id: Optional[str]
 
 
