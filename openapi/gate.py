@@ -1,16 +1,19 @@
 """The gate: `python -m openapi.gate` fails on a breaking change of openapi/v1.json that was not announced.
 
 The contract is compared with the last released one in openapi/released/. `--release 1.1.0` keeps the present one under
-that version and writes the changelog anew. The last line printed is one JSON object.
+that version and writes the changelog anew, and its page. The last line printed is one JSON object.
 """
 
 import argparse
+import importlib
 import json
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from api.docs import tables
+from api.openapi import VERSION
 from api.openapi.changes import Change, changes
 
 HERE = Path(__file__).resolve().parent
@@ -26,6 +29,8 @@ def main(words: list[str]) -> int:
     today = datetime.now(UTC).date()
     found = since_release(json.loads(CONTRACT.read_text()), today)
     broken = [change for change in found if change.breaking]
+    if told.release and told.release != VERSION:
+        parser.error(f"the contract says that it is {VERSION}: change VERSION in api/openapi/__init__.py first")
     for change in found:
         print(f"{'BREAKING ' if change.breaking else ''}{change.kind}: {change.where}: {change.text}")
     if told.release and not broken:
@@ -54,6 +59,8 @@ def release(version: str, today: date) -> None:
     (RELEASED / f"{version}.json").write_text(CONTRACT.read_text())
     entries.insert(0, entry(version, today, found))
     CHANGELOG.write_text(json.dumps(entries, indent=2, ensure_ascii=False) + "\n")
+    importlib.import_module("api.main")  # the pages list every error, and an error is known once it is imported
+    tables.write()
 
 
 def entry(version: str, day: date, found: list[Change]) -> dict[str, Any]:

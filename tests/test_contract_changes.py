@@ -106,10 +106,56 @@ def test_the_present_contract_breaks_nothing_that_was_released() -> None:
     assert [change for change in found if change.breaking] == []
 
 
+def test_the_first_release_is_kept_with_its_entry_and_its_page() -> None:
+    kept = gate.releases()
+    entries = json.loads(gate.CHANGELOG.read_text())
+    assert [path.stem for path in kept] == [entry["version"] for entry in reversed(entries)]
+    assert kept, "nothing is released"
+    assert json.loads(kept[-1].read_text())["info"]["version"] == entries[0]["version"]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda new: new["paths"]["/features"].pop("post"),
+        lambda new: new["webhooks"].pop("roadmap.reprioritized"),
+        lambda new: new["components"]["schemas"]["Decision"]["properties"].pop("status"),
+        lambda new: new["components"]["schemas"]["FeatureCreate"]["required"].append("description"),
+        lambda new: new["components"]["schemas"]["EndpointCreate"]["properties"]["url"].update(maxLength=10),
+    ],
+    ids=["operation", "event", "shown field", "required field", "bound"],
+)
+def test_the_gate_is_shut_for_a_breaking_change_that_was_not_announced(
+    edit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    released = gate.CONTRACT.read_text()
+    contract = json.loads(released)
+    edit(contract)
+    monkeypatch.setattr(gate, "CONTRACT", tmp_path / "v1.json")
+    monkeypatch.setattr(gate, "RELEASED", tmp_path / "released")
+    gate.RELEASED.mkdir()
+    (gate.RELEASED / "1.0.0.json").write_text(released)
+    gate.CONTRACT.write_text(json.dumps(contract))
+    assert gate.main([]) == 1
+    told = capsys.readouterr().out
+    assert "BREAKING" in told
+    assert json.loads(told.splitlines()[-1])["ok"] is False
+    assert gate.main(["--release", "1.0.0"]) == 1
+    assert (gate.RELEASED / "1.0.0.json").read_text() == released
+
+
+def test_a_release_has_the_version_that_the_contract_says(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        gate.main(["--release", "9.9.9"])
+    assert "9.9.9" not in {path.stem for path in gate.releases()}
+    assert "api/openapi/__init__.py" in capsys.readouterr().err
+
+
 def test_a_release_keeps_the_contract_and_tells_its_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "RELEASED", tmp_path)
     monkeypatch.setattr(gate, "CHANGELOG", tmp_path / "changelog")
     monkeypatch.setattr(gate, "CONTRACT", tmp_path / "contract")
+    monkeypatch.setattr(gate.tables, "write", list)
     gate.CHANGELOG.write_text("[]")
     gate.CONTRACT.write_text(json.dumps({"paths": {}, "webhooks": {}}))
     gate.release("1.9.0", TODAY)
@@ -209,3 +255,14 @@ async def test_the_changelog_is_there_for_anyone(client: httpx.AsyncClient, work
     assert answer.status_code == 200
     assert answer.json()["data"] == kept
     assert (await workspace.live.get("/v1/deprecations")).json()["data"] == []
+
+
+async def test_the_changelog_is_a_page_and_markdown(client: httpx.AsyncClient) -> None:
+    newest = json.loads(gate.CHANGELOG.read_text())[0]
+    page, markdown = await client.get("/docs/changelog"), await client.get("/docs/changelog.md")
+    for answer, kind in ((page, "text/html"), (markdown, "text/markdown")):
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith(kind)
+        assert f"{newest['version']}, {newest['released_on']}" in answer.text
+        assert "Traces and metrics over OTLP" in answer.text
+    assert 'href="/docs/versioning"' in page.text

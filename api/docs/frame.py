@@ -20,6 +20,8 @@ GUIDES = (
     "self-hosting",
     "guide-arithmetic",
     "guide-coverage",
+    "versioning",
+    "changelog",
     "architecture",
 )
 

@@ -47,7 +47,48 @@ def codes_table() -> str:
     return "\n".join(["| Status | Code | What it means |", "|---|---|---|", *rows]) + "\n"
 
 
-_TABLES = {"settings": settings_table, "codes": codes_table}
+def deprecated_list() -> str:
+    """The operations that the contract announces as going, soonest first."""
+    paths = json.loads((_ROOT / "openapi" / "v1.json").read_text())["paths"]
+    going = sorted(
+        (operation["x-deprecation"]["sunset"], method.upper(), path, operation["x-deprecation"])
+        for path, item in paths.items()
+        for method, operation in item.items()
+        if isinstance(operation, dict) and "x-deprecation" in operation
+    )
+    lines = [
+        f"- `{method} /v1{path}` answers until {sunset}; announced on {told['announced']}"
+        + (f", `{told['successor']}` takes its place." if told["successor"] else ".")
+        for sunset, method, path, told in going
+    ]
+    return "\n".join(lines or ["Nothing: no operation is deprecated."]) + "\n"
+
+
+def releases_list() -> str:
+    """Each release of the contract with its changes; where one place changed often, all of it."""
+    lines = []
+    for one in json.loads((_ROOT / "api" / "openapi" / "changelog.json").read_text()):
+        lines += [f"### {one['version']}, {one['released_on']}", ""]
+        lines += [f"- {change['kind']}: `{change['where']}`: {change['text']}" for change in one["changes"]]
+        lines += [] if one["changes"] else ["The first release: there is nothing before it to compare with."]
+        lines += [""]
+    return "\n".join(lines or ["Nothing is released yet.", ""])
+
+
+def product_list() -> str:
+    """CHANGELOG.md below its own title and words, its headings one deeper."""
+    _, _, entries = (_ROOT / "CHANGELOG.md").read_text().partition("\n## ")
+    return re.sub(r"^(#+) \[?([^\]\n]*)\]?", r"#\1 \2", f"## {entries}", flags=re.MULTILINE)
+
+
+_ROOT = FOLDER.parent
+_TABLES = {
+    "settings": settings_table,
+    "codes": codes_table,
+    "deprecated": deprecated_list,
+    "releases": releases_list,
+    "product": product_list,
+}
 
 
 def _default(field: FieldInfo) -> str:
