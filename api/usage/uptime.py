@@ -60,12 +60,16 @@ class Pulse:
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
         self._minutes: dict[int, _Minute] = {}
+        self._place, self._minute = -1, _Minute()
 
     def count(self, status: int) -> None:
         """One call that was answered."""
-        minute = self._minutes.setdefault(int(time.time()) // 60, _Minute())
-        minute.calls += 1
-        minute.errors += status >= 500
+        place = int(time.time()) // 60
+        if place != self._place:
+            self._place, self._minute = place, self._minutes.setdefault(place, _Minute())
+        self._minute.calls += 1
+        if status >= 500:
+            self._minute.errors += 1
 
     async def keep_beating(self) -> None:
         """At once, and then every ten seconds, until cancelled."""
@@ -77,7 +81,7 @@ class Pulse:
     async def beat(self) -> None:
         """Say that this minute is up. What was answered in earlier ones is told too, but it makes none of them up."""
         now = int(time.time()) // 60
-        counted, self._minutes = self._minutes, {}
+        counted, self._minutes, self._place = self._minutes, {}, -1
         counted.setdefault(now, _Minute())
         minutes = sorted(counted)[-MOST_KEPT:]
         try:
