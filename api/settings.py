@@ -33,7 +33,9 @@ class Settings(BaseSettings):
     )
 
     database_pool: int = Field(10, ge=1, le=200, description="Postgres connections for each process")
-    statement_timeout_ms: int = Field(10_000, ge=100, description="no statement of a request runs longer")
+    statement_timeout_ms: int = Field(
+        10_000, ge=100, description="no statement of a request runs longer; a ranking has 60 s"
+    )
     lock_timeout_ms: int = Field(5_000, ge=100, description="no statement of a request waits longer for a lock")
     bell: Literal["notify", "redis"] = Field("notify", description="what wakes the worker; `redis` behind a pooler")
 
