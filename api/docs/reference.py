@@ -251,7 +251,8 @@ class Reference:
         """What a value is, in words; a named schema as a link to its entry."""
         name = _name_of(schema)
         if name:
-            return f'<a href="#schema-{escape(name)}">{escape(name)}</a>'
+            _, nullable = self._schemas.without_null(schema)
+            return f'<a href="#schema-{escape(name)}">{escape(name)}</a>' + (" or null" if nullable else "")
         for key in ("anyOf", "oneOf"):
             if key in schema:
                 return " or ".join(self._kind(option) for option in schema[key])

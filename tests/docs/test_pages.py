@@ -208,6 +208,12 @@ def test_the_body_of_every_example_is_one_that_the_operation_takes(application: 
             assert errors == [], operation.anchor
 
 
+def test_the_reference_says_what_may_be_null_and_what_takes_any_json(application: FastAPI) -> None:
+    html = Reference(openapi.document_of(application), "http://roadbed.test").html()
+    assert '<a href="#schema-Chained">Chained</a> or null' in html
+    assert "map of any JSON value" in html
+
+
 def test_a_page_knows_its_title_summary_and_parts() -> None:
     shown = page("a/b", "# One\n\nTwo *three*\nfour.\n\n## Five `six`\n\n[seven](../c.md#d)\n\n## Five `six`\n")
 
