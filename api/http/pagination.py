@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -44,6 +44,8 @@ from api.stores import Prepared, Scope, Transaction
 Condition = Callable[[BindParameter[Any]], ColumnElement[bool]]
 _Written = tuple[tuple[str, tuple[str, ...]], ...]
 MAC_BYTES = 16
+# Of these sizes a page has a statement of its own: only where the limit is written out does Postgres keep the plan.
+_USUAL_LIMITS = (20, 50, 100)
 MOST_WRITTEN_OUT = 3
 
 
@@ -130,7 +132,7 @@ class Listing:
         signer: Cursors = request.app.state.cursors
         binding = binding_of(tx.scope, request.url.path, wanted, sort)
         after = signer.read(query.cursor, binding) if query.cursor else None
-        statement = self.statement(wanted, sort, after is not None, expand)
+        statement = self.statement(wanted, sort, after is not None, expand, query.limit)
         values: dict[str, Any] = {f"after_{number}": key for number, key in enumerate(after or [])}
         rows = await tx.all(
             statement,
@@ -149,6 +151,7 @@ class Listing:
         sort: tuple[str, ...] | None = None,
         after: bool = False,
         expand: tuple[str, ...] = (),
+        limit: int | None = None,
     ) -> Prepared:
         """The one that reads a page of what is wanted, made once for each kind of question."""
         written = tuple(
@@ -156,7 +159,14 @@ class Listing:
             for name, is_known in self._written_out.items()
             if name in wanted and len(wanted[name]) <= MOST_WRITTEN_OUT and all(map(is_known, wanted[name]))
         )
-        shape = (tuple(sorted(wanted)), written, sort or (self._default_sort,), after, expand)
+        shape = (
+            tuple(sorted(wanted)),
+            written,
+            sort or (self._default_sort,),
+            after,
+            expand,
+            limit in _USUAL_LIMITS and limit,
+        )
         if shape not in self._statements:
             self._statements[shape] = Prepared(self._select(*shape))
         return self._statements[shape]
@@ -174,7 +184,13 @@ class Listing:
         return keys
 
     def _select(
-        self, filters: tuple[str, ...], written: _Written, sort: tuple[str, ...], after: bool, expand: tuple[str, ...]
+        self,
+        filters: tuple[str, ...],
+        written: _Written,
+        sort: tuple[str, ...],
+        after: bool,
+        expand: tuple[str, ...],
+        limit: int | Literal[False],
     ) -> Any:
         columns: dict[str, Any] = dict(self._table.c.items())
         names = [key.removeprefix("-") for key in sort]
@@ -197,7 +213,8 @@ class Listing:
         if after:
             statement = statement.where(*_beyond(keys, falling))
         order = [key.desc() if down else key.asc() for key, down in zip(keys, falling, strict=True)]
-        return statement.order_by(*order).limit(bindparam("page_limit"))
+        at_most: ColumnElement[Any] = literal_column(str(limit + 1)) if limit else bindparam("page_limit")
+        return statement.order_by(*order).limit(at_most)
 
     def _by_rule(self, name: str) -> Condition:
         for suffix, compare in (("_gte", "__ge__"), ("_lte", "__le__")):

@@ -55,11 +55,12 @@ class Gate:
         began = time.perf_counter()
         state = request.state
         state.answered = lambda status: self._count(request, caller, status, began)
-        used = self.meter.used(tenant)
-        state.limit_headers = self._headers(terms, used, left=0)
+        used, left = self.meter.used(tenant), 0
         buckets = {f"key:{caller.key_id}": self._key_rate, f"ws:{caller.workspace_id}": self._workspace_rate}
-        left = await self._limiter.take(buckets)
-        state.limit_headers = self._headers(terms, used, left)
+        try:
+            left = await self._limiter.take(buckets)
+        finally:
+            state.limit_headers = self._headers(terms, used, left)
         if caller.livemode and used >= terms.plan.calls and terms.policy == "block":
             message = f"All {terms.plan.calls:,} calls of this month are used. PATCH /v1/usage to upgrade by itself."
             raise QuotaExceeded(message, headers={"Retry-After": str(seconds_left(datetime.now(UTC)))})
