@@ -39,7 +39,7 @@ from api.stores import Prepared, Transaction
 
 MOST_CANDIDATES = 1_000
 # Whether words stand together is seen in the row alone, so that many are read for each that counts.
-MOST_EXAMINED = 4_000
+MOST_EXAMINED = 2_000
 MOST_WORDS = 12
 MOST_VOCABULARY = 20_000
 MOST_CORRECTIONS = 3
