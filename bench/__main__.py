@@ -7,6 +7,7 @@ import importlib
 import sys
 
 BENCHES = {
+    "api": "reads and writes per CPU second, beside a bare limit and a usual service",
     "batch": "rows per CPU second, batches of 1,000 against one at a time",
     "first_run": "seconds from an empty folder to the first scored feature",
     "scale": "the log of 50 million attempts, an event for 10,000 endpoints, 100,000 events in order",

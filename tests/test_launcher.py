@@ -263,10 +263,13 @@ def imported(launcher: Path) -> ModuleType:
     return module
 
 
-def test_both_lock_files_pin_the_same_versions_and_name_no_index() -> None:
-    run_time, with_tests = ((ROOT / name).read_text() for name in ("requirements.lock", "requirements-test.lock"))
+def test_the_lock_files_pin_the_same_versions_and_name_no_index() -> None:
+    names = ("requirements.lock", "requirements-test.lock", "requirements-bench.lock")
+    run_time, with_tests, with_bench = ((ROOT / name).read_text() for name in names)
     assert pins(run_time) <= pins(with_tests)
-    assert "://" not in run_time + with_tests
+    tested, benched = (dict(pin.split("==") for pin in pins(lock)) for lock in (with_tests, with_bench))
+    assert all(tested[name] == benched[name] for name in tested.keys() & benched.keys())
+    assert "://" not in run_time + with_tests + with_bench
 
 
 def pins(lock: str) -> set[str]:
