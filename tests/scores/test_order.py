@@ -2,7 +2,7 @@
 
 from api.browse.features import _FEATURES
 from api.features.write import _NEEDED_BY
-from api.stores import Prepared, Stores
+from api.stores import Stores
 from tests.support.plans import plan_of, scope_of
 from tests.support.workspace import Workspace, made
 
@@ -50,7 +50,7 @@ async def test_first_and_deep_pages_by_score_begin_in_the_index_and_sort_nothing
     async with stores.transaction(scope_of(workspace)) as tx:
         for sort in ("-score", "score"):
             for after in (False, True):
-                nodes = await plan_of(tx, Prepared(_FEATURES._select((), (), (sort,), after, ())))
+                nodes = await plan_of(tx, _FEATURES.statement({}, (sort,), after, limit=20))
                 kinds = {node["Node Type"] for node in nodes}
                 assert not kinds & {"Seq Scan", "Sort", "Incremental Sort"}, kinds
                 [read] = [node for node in nodes if node.get("Index Name") == "ix_latest_scores_place"]
