@@ -1,7 +1,7 @@
 """Connections to Postgres, kept: at most so many, the last one used first, none for longer than half an hour.
 
-SQLAlchemy's pool does the same through a greenlet and four objects for each request, asyncpg's through a task: each is
-more CPU than reading one row (docs/decisions/0002-transactions.md).
+SQLAlchemy's pool does the same through greenlets and four objects for each request, asyncpg's through a task
+(docs/decisions/0002-transactions.md).
 """
 
 import asyncio
