@@ -518,7 +518,9 @@ class DecisionQuery(PageQuery):
     q: SearchText | None = None
     status: Annotated[list[DecisionStatus] | None, CommaSeparated] = Field(None, max_length=2)
     kind: Annotated[list[Kind] | None, CommaSeparated] = Field(None, max_length=5)
-    number: Annotated[list[int] | None, CommaSeparated] = Field(None, max_length=20)
+    number: Annotated[list[Annotated[int, Field(ge=1, le=2_147_483_647)]] | None, CommaSeparated] = Field(
+        None, max_length=20
+    )
     alias: Alias | None = None
     review_due: bool | None = Field(None, description="Those with a cause to look at them again, or without one.")
 

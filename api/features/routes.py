@@ -31,13 +31,17 @@ async def create_feature(tx: Tx, feature: FeatureCreate) -> Reply:
     return created(row["json"], f"/v1/features/{wire_id('feat', feature_id)}", row["version"])
 
 
-@router.post("/features/batch", **operation("write_features", scope="features:write", returns=BatchShown))
+@router.post(
+    "/features/batch",
+    **operation("write_features", scope="features:write", returns=BatchShown),
+    responses={207: {"model": BatchShown, "description": "A result for each item, since `atomic` is false"}},
+)
 async def write_features(tx: Tx, request: Request, batch: FeatureBatch) -> Reply:
     """Make up to 1,000 features, or update those whose `source` and `external_id` are given, at once.
 
     All or nothing (200) unless `atomic` is false: then 207, with a result for each item.
     """
-    request.state.units = len(batch.items)
+    request.app.state.gate.admit_items(request, request.state.caller, len(batch.items))
     return computed(await write_batch(tx, batch), 200 if batch.atomic else 207)
 
 

@@ -5,6 +5,7 @@ from html import escape
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse
 
 from api import json
@@ -14,7 +15,7 @@ from api.http.reply import Reply, computed
 from api.http.route import OpenStores, Tx, operation
 from api.inbox.receive import MESSAGE, MOST_BODY_BYTES, NEWEST, address_of, receive, scope_of
 from api.inbox.schemas import InboxShown, MessageShown
-from api.problems import NotFound, TooLarge
+from api.problems import Invalid, NotFound, RequestTimeout, TooLarge
 from api.stores import Scope
 
 _MESSAGES = Listing(MESSAGE)
@@ -78,11 +79,16 @@ def _scope(request: Request, address: str) -> Scope:
 
 async def _body(request: Request) -> bytes:
     body = b""
-    async with asyncio.timeout(10):
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MOST_BODY_BYTES:
-                raise TooLarge(f"The inbox takes {MOST_BODY_BYTES:,} bytes at most.")
+    try:
+        async with asyncio.timeout(10):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MOST_BODY_BYTES:
+                    raise TooLarge(f"The inbox takes {MOST_BODY_BYTES:,} bytes at most.")
+    except TimeoutError:
+        raise RequestTimeout("The body did not arrive within 10 s. Send it again.") from None
+    except ClientDisconnect:
+        raise Invalid("The request ended before its body did.") from None
     return body
 
 

@@ -98,12 +98,12 @@ class RevisionShown(Shown):
     carried_over: int = Field(
         ge=0,
         description="How many features only an older version of the model has scored: they are ranked by what this "
-        "version makes of those inputs."
+        "version makes of those inputs.",
     )
     outdated: int = Field(
         ge=0,
         description="How many features only an older version has scored, with inputs that this one does not take: they "
-        "are not ranked. Score them anew."
+        "are not ranked. Score them anew.",
     )
     scenario_id: ScenarioId | None = Field(description="The scenario that was promoted with it.")
 

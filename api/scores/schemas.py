@@ -104,7 +104,9 @@ class ScoreQuery(PageQuery):
     feature_id: FeatureId | None = None
     framework: Annotated[list[Framework] | None, CommaSeparated] = Field(None, max_length=20)
     variant: Annotated[list[Key] | None, CommaSeparated] = Field(None, max_length=20)
-    model_version: Annotated[list[int] | None, CommaSeparated] = Field(None, max_length=20)
+    model_version: Annotated[list[Annotated[int, Field(ge=1, le=2_147_483_647)]] | None, CommaSeparated] = Field(
+        None, max_length=20
+    )
     author: Annotated[list[Name] | None, CommaSeparated] = Field(None, max_length=20)
     author_kind: Annotated[list[AuthorKind] | None, CommaSeparated] = Field(None, max_length=3)
     value_gte: Decimal | None = Field(None, ge=-_LARGEST, le=_LARGEST)

@@ -244,6 +244,8 @@ def monday_of(week: str | None) -> date:
             day = date.fromisocalendar(int(week[:4]), int(week[6:]), 1)
         else:
             day = date.fromisoformat(week)
+        if not 1970 <= day.year < 9999:
+            raise ValueError(week)
         return day - timedelta(days=day.weekday())
     except (ValueError, OverflowError):
         raise invalid_field("/week", "is no week of the calendar, such as 2026-W48", "no_such_week") from None

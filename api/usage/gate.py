@@ -61,8 +61,22 @@ class Gate:
             left = await self._limiter.take(buckets)
         finally:
             state.limit_headers = self._headers(terms, used, left)
-        if caller.livemode and used >= terms.plan.calls and terms.policy == "block":
-            message = f"All {terms.plan.calls:,} calls of this month are used. PATCH /v1/usage to upgrade by itself."
+        if used >= terms.plan.calls and not _is_remedy(request):
+            self._refuse(terms, caller, "All {calls:,} calls of this month are used.")
+
+    def admit_items(self, request: Request, caller: Caller, items: int) -> None:
+        """A batch counts its items. Raises QuotaExceeded when the month has fewer calls left than that."""
+        terms = self._terms[caller.workspace_id, caller.livemode]
+        left = terms.plan.calls - self.meter.used((caller.workspace_id, caller.livemode))
+        if items > left:
+            self._refuse(
+                terms, caller, f"The batch has {items:,} items, and {max(0, left):,} calls of {{calls:,}} are left."
+            )
+        request.state.units = items
+
+    def _refuse(self, terms: _Terms, caller: Caller, message: str) -> None:
+        if caller.livemode and terms.policy == "block":
+            message = f"{message.format(calls=terms.plan.calls)} PATCH /v1/usage to upgrade by itself."
             raise QuotaExceeded(message, headers={"Retry-After": str(seconds_left(datetime.now(UTC)))})
 
     async def admit_anyone(self, request: Request) -> None:
@@ -89,3 +103,8 @@ class Gate:
         self.pulse.count(status)
         tenant = (caller.workspace_id, caller.livemode)
         self.meter.count(tenant, caller.key_id, operation, status, time.perf_counter() - began, units)
+
+
+def _is_remedy(request: Request) -> bool:
+    """What a workspace without calls left still needs: to see its usage, to change its policy, to revoke a key."""
+    return getattr(request.scope.get("route"), "scope_needed", None) in ("usage:read", "keys:admin")

@@ -104,6 +104,7 @@ class Meter:
         self._stores = stores
         self._lines: defaultdict[Line, _Count] = defaultdict(_Count)
         self._units: defaultdict[Tenant, int] = defaultdict(int)
+        self._being_written: dict[Tenant, int] = {}
         self._known: dict[Tenant, int] = {}
         self._firsts: dict[tuple[UUID, bool, UUID], datetime] = {}
         self._called: set[UUID] = set()
@@ -114,7 +115,7 @@ class Meter:
 
     def used(self, tenant: Tenant) -> int:
         """Calls of this month: those that are written and those that are not yet."""
-        return self._known.get(tenant, 0) + self._units.get(tenant, 0)
+        return self._known.get(tenant, 0) + self._being_written.get(tenant, 0) + self._units.get(tenant, 0)
 
     def count(self, tenant: Tenant, key_id: UUID, operation: str, status: int, seconds: float, units: int = 1) -> None:
         """One call that was answered."""
@@ -139,6 +140,7 @@ class Meter:
             return
         lines, units, firsts = self._lines, self._units, self._firsts
         self._lines, self._units, self._firsts = defaultdict(_Count), defaultdict(int), {}
+        self._being_written = dict(units)
         try:
             async with self._stores.transaction(Scope(metering=True)) as tx:
                 await self._write_days(tx, lines)
@@ -150,6 +152,8 @@ class Meter:
             self._firsts = firsts | self._firsts
             self._put_back(lines, units)
             raise
+        finally:
+            self._being_written = {}
 
     async def _write_days(self, tx: Transaction, lines: dict[Line, _Count]) -> None:
         ordered = sorted(lines)
@@ -194,6 +198,7 @@ class Meter:
         for row in rows:
             tenant = (row["workspace_id"], row["livemode"])
             self._known[tenant] = row["calls"]
+            self._being_written.pop(tenant, None)
             if row["livemode"]:
                 await self._tell_thresholds(tx, tenant, row["calls"] - units[tenant], row["calls"])
 
@@ -207,8 +212,9 @@ class Meter:
         for percent in thresholds_crossed(before, after, plan.calls):
             told = {"object": "quota", "plan": plan.name, "percent": percent, "limit": plan.calls, "used": after}
             await emit(tx, events.THRESHOLD_REACHED, json.dump({"id": wire_id("ws", tenant[0]), **told}))
-            if percent == 100 and row["quota_policy"] == "auto_upgrade" and plan.name in UPGRADES:
-                await self._upgrade(tx, tenant, plan.name)
+        # Beyond the limit, and not only where it is crossed: the policy may have been changed after that.
+        if after >= plan.calls and row["quota_policy"] == "auto_upgrade" and plan.name in UPGRADES:
+            await self._upgrade(tx, tenant, plan.name)
 
     async def _upgrade(self, tx: Transaction, tenant: Tenant, was: str) -> None:
         wanted = UPGRADES[was]

@@ -45,7 +45,7 @@ _BY: dict[Group, Prepared] = {
 async def read_usage(tx: Transaction, settings: Settings, query: UsageQuery) -> dict[str, Any]:
     """The usage of at most 92 days, and the month's quota. Raises Invalid for a longer or an empty span."""
     until = query.until or datetime.now(UTC).date()
-    since = query.since or until - timedelta(days=30)
+    since = query.since or date.fromordinal(max(1, until.toordinal() - 30))
     if not 0 <= (until - since).days < MOST_DAYS:
         message = f"since and until are 1 to {MOST_DAYS} days apart, since first."
         raise Invalid(message, errors=(Pointer("invalid", message, "parameter", "since"),))

@@ -104,7 +104,7 @@ class Pulse:
 
 async def read_uptime(tx: Transaction, since: date, until: date) -> dict[str, Any]:
     """Of the whole minutes from the first of these days to the end of the last, or to now. UTC."""
-    end = datetime.combine(until, datetime.min.time(), UTC) + timedelta(days=1)
+    end = datetime.combine(min(until, date(9999, 12, 30)), datetime.min.time(), UTC) + timedelta(days=1)
     row = await tx.first(_UPTIME, since=datetime.combine(since, datetime.min.time(), UTC), until=end)
     assert row is not None
     minutes, up = row["minutes"] or 0, row["up"]
