@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ DIST = HERE / "dist"
 PYTHON = Path("python/src/roadbed")
 TYPESCRIPT = Path("typescript/src")
 MADE_BY = "Written by `./run sdk` from openapi/v1.json. Do not edit."
+# Where `Accept` chooses the form of an answer, each form but JSON is a method of its own, whose name ends so.
+FORMS = {"text/markdown": "markdown", "application/sarif+json": "sarif"}
+JSON = "application/json"
+TEXT = {"type": "string"}
 OUR_ERROR = "new APIError(response, errorBody as Record<string, unknown>)"
 # pydantic writes these for exact decimals; they are no JSON Schema, and the generator refuses what it does not know.
 ANYTHING = ["string", "number", "boolean", "object", "array", "null"]
@@ -66,14 +71,17 @@ def generated() -> dict[Path, str]:
         (folder / "v1.json").write_text(json.dumps(for_the_generator(document)))
         python, typescript = client("python", "py", folder), client("typescript", "ts", folder)
     events = {name: _model(item) for name, item in sorted(document["webhooks"].items())}
+    forms = {twin: media for *_, operation in _operations(document) for twin, media in _forms(operation).items()}
     codes = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
     return {
         PYTHON / "_generated.py": python_client(python),
         PYTHON / "models.py": python_models(python),
+        PYTHON / "_accept.py": python_accept(forms),
         PYTHON / "problems.py": python_problems(codes),
         PYTHON / "events.py": python_events(events),
         PYTHON / "_kit.py": copied("#", KIT / "python" / "roadbed_webhooks.py"),
         TYPESCRIPT / "generated.ts": typescript_client(typescript),
+        TYPESCRIPT / "accept.ts": typescript_accept(forms),
         TYPESCRIPT / "problems.ts": typescript_problems(codes),
         TYPESCRIPT / "events.ts": typescript_events(events),
         TYPESCRIPT / "kit.ts": copied("//", KIT / "typescript" / "src" / "roadbed-webhooks.ts"),
@@ -91,7 +99,8 @@ def build(folder: Path) -> list[Path]:
 
 def for_the_generator(document: Any) -> Any:
     """The document as the generator can read it: without what is FOREIGN, with a name for any JSON value, with `or
-    null` where an object is used instead of in the object, and the data of a stream is JSON."""
+    null` where an object is used instead of in the object, with an operation for each form of an answer, and the data
+    of a stream is JSON."""
     components = document["components"]["schemas"]
     nullable = {
         f"#/components/schemas/{name}" for name, one in components.items() if one.get("type") == ["object", "null"]
@@ -100,12 +109,55 @@ def for_the_generator(document: Any) -> Any:
     for name in nullable:
         document["components"]["schemas"][name.rpartition("/")[2]]["type"] = "object"
     document["components"]["schemas"]["JsonValue"] = {"type": ANYTHING, "description": "Any JSON value.", "items": {}}
-    for item in document["paths"].values():
-        for operation in item.values():
-            answer = operation.get("responses", {}).get("200", {}) if isinstance(operation, dict) else {}
-            if "text/event-stream" in answer.get("content", {}):
-                answer["content"]["text/event-stream"] = {"schema": {"type": "object", "additionalProperties": True}}
+    for path, method, operation in list(_operations(document)):
+        content = _content(operation)
+        if "text/event-stream" in content:
+            content["text/event-stream"] = {"schema": {"type": "object", "additionalProperties": True}}
+        elif forms := _forms(operation):
+            shared = document["paths"][path].get("parameters", [])
+            for twin, media in forms.items():
+                document["paths"][f"{path}#{FORMS[media]}"] = {
+                    "parameters": shared,
+                    method: _twin(operation, twin, media),
+                }
+        elif len(content) > 1:  # a parameter chooses
+            content[JSON]["schema"] = {"oneOf": [content[JSON]["schema"], TEXT]}
     return document
+
+
+def _operations(document: Any) -> Iterator[tuple[str, str, Any]]:
+    """Path, method and operation of each."""
+    for path, item in document["paths"].items():
+        for method in ("get", "post", "put", "patch", "delete"):
+            if method in item:
+                yield path, method, item[method]
+
+
+def _content(operation: Any) -> dict[str, Any]:
+    """By media type, what the operation answers when it worked."""
+    found: dict[str, Any] = operation["responses"].get("200", {}).get("content", {})
+    return found
+
+
+def _forms(operation: Any) -> dict[str, str]:
+    """By the name of the method for it, each form but JSON that `Accept` can ask this operation for.
+
+    None where a parameter `format` always has a value, for then that chooses.
+    """
+    chosen = [one for one in operation.get("parameters", []) if one.get("name") == "format"]
+    if any(one["required"] or "default" in one["schema"] for one in chosen):
+        return {}
+    media_types = [media for media in _content(operation) if media in FORMS]
+    return {f"{operation['operationId']}_{FORMS[media]}": media for media in media_types}
+
+
+def _twin(operation: Any, name: str, media: str) -> dict[str, Any]:
+    """The operation for one form of its answer. The generator reads JSON alone, in which text is a string."""
+    schema = TEXT if media.startswith("text/") else _content(operation)[media]["schema"]
+    answer = operation["responses"]["200"] | {"content": {JSON: {"schema": schema}}}
+    summary = f"{operation['summary']}, as {media}"
+    responses = operation["responses"] | {"200": answer}
+    return {**operation, "operationId": name, "summary": summary, "responses": responses}
 
 
 def _rewritten(node: Any, nullable: set[str]) -> Any:
@@ -134,13 +186,17 @@ def client(language: str, suffix: str, folder: Path) -> str:
 
 
 def python_client(text: str) -> str:
-    """The generated Python with its senders replaced by ours, our errors, and each model's hints looked up once."""
+    """The generated Python with its senders and its reader of answers replaced by ours, our errors, and each model's
+    hints looked up once."""
     text = _replaced(text, "\ndef send(\n", "\ndef _generated_send(\n")
     text = _replaced(text, "\nasync def send_async(\n", "\nasync def _generated_send_async(\n")
+    text = _without_marks(text)
+    text = re.sub(r"\bdecode\((.+), _safe_json\(response\)\)", r"read(\1, response)", text)
     # An alias that is made of itself cannot be evaluated when it is defined; within it, it may be anything.
     text = re.sub(r"(?m)^(\w+) = ((?:Optional|Union|List|Dict)\[.*\b\1\b.*)$", _without_itself, text)
     ours = "\n\nfrom functools import lru_cache\n\n"
-    ours += "from ._send import send, send_async, typed_stream, typed_stream_async\n\n"
+    ours += "from ._send import read_with, send, send_async, typed_stream, typed_stream_async\n\n"
+    ours += "read = read_with(decode)\n"
     ours += "iter_sse, aiter_sse = typed_stream(iter_sse), typed_stream_async(aiter_sse)\n"
     return text + ours + "get_type_hints = lru_cache(maxsize=None)(get_type_hints)  # type: ignore[assignment]\n"
 
@@ -155,7 +211,7 @@ def typescript_client(text: str) -> str:
     # A frame without data, such as the one that sets the time to wait, is no event.
     event = "yield event as ServerSentEvent<T>;"
     text = _replaced(text, event, f"if (event.data !== '') {event}", 2)
-    head, _, _ = text.partition("\nexport const client = createClient<")
+    head, _, _ = _without_marks(text).partition("\nexport const client = createClient<")
     ours = "\nvoid generatedSend;\n\ntype Context = OperationContext<OperationId, OperationPath, OperationTag>;\n\n"
     ours += "export function connect(config: ClientConfig<Context>) {\n"
     ours += "  return createClient<Ops, OperationId, OperationPath, OperationTag>(OPERATIONS, config);\n}\n"
@@ -183,6 +239,12 @@ def python_models(text: str) -> str:
     return f"{head}\n\nfrom ._generated import (\n{listed})\n\n__all__ = [\n{exported}]\n"
 
 
+def python_accept(forms: dict[str, str]) -> str:
+    """What an operation asks for that does not ask for JSON."""
+    listed = "".join(f'    "{name}": "{media}",\n' for name, media in sorted(forms.items()))
+    return f'"""The forms of answers but JSON. {MADE_BY}"""\n\nACCEPT = {{\n{listed}}}\n'
+
+
 def python_problems(codes: list[str]) -> str:
     """A class for each code of a problem."""
     text = f'"""An error for each code. {MADE_BY}"""\n\nfrom typing import Dict, Type\n\nfrom .errors import APIError\n'
@@ -207,6 +269,12 @@ def python_events(events: dict[str, str]) -> str:
     text += f"AnyEvent = Union[\n{''.join(f'    {model},{chr(10)}' for model in models)}    UnknownEvent,\n]\n\n"
     pairs = "".join(f'    "{name}": {_python_name(model)},\n' for name, model in events.items())
     return text + f"BY_TYPE: Dict[str, Any] = {{\n{pairs}}}\n"
+
+
+def typescript_accept(forms: dict[str, str]) -> str:
+    """What an operation asks for that does not ask for JSON."""
+    listed = "".join(f'  {name}: "{media}",\n' for name, media in sorted(forms.items()))
+    return f"// {MADE_BY}\n\nexport const ACCEPT: Readonly<Record<string, string>> = {{\n{listed}}};\n"
 
 
 def typescript_problems(codes: list[str]) -> str:
@@ -303,6 +371,11 @@ def _replaced(text: str, old: str, new: str, times: int = 1) -> str:
             f"The generator no longer writes {old.strip()!r} {times} times: look at openapi/sdk/generate.py."
         )
     return text.replace(old, new)
+
+
+def _without_marks(text: str) -> str:
+    """Two operations on one path and method were held apart by a fragment."""
+    return re.sub(rf'#({"|".join(FORMS.values())})"', '"', text)
 
 
 def _without_itself(alias: re.Match[str]) -> str:

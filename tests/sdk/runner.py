@@ -107,7 +107,7 @@ def verified(webhook: dict[str, Any]) -> dict[str, Any]:
 
 def told(error: Exception) -> dict[str, Any]:
     kinds = [cls.__name__ for cls in type(error).__mro__]
-    names = ("status", "code", "request_id", "doc_url", "detail", "retry_after_s")
+    names = ("status", "code", "request_id", "doc_url", "detail", "retry_after_s", "etag")
     fields = {name: getattr(error, name) for name in names if hasattr(error, name)}
     targets = [each.name for each in getattr(error, "errors", [])]
     return {"kinds": kinds, "class": kinds[0], "message": str(error), "fields": targets, **fields}

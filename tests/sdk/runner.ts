@@ -81,7 +81,7 @@ function told(error: Json): Json {
   const kinds: string[] = [];
   for (let kind = error.constructor; kind?.name; kind = Object.getPrototypeOf(kind)) kinds.push(kind.name);
   const fields = { status: error.status, code: error.code, detail: error.detail, retry_after_s: error.retryAfterS };
-  const where = { request_id: error.requestId, doc_url: error.docUrl };
+  const where = { request_id: error.requestId, doc_url: error.docUrl, etag: error.etag };
   const targets = error instanceof APIError ? error.errors.map((each) => each.name) : [];
   // The classes of Python are a union of codes here, so the class is told by the code.
   const named = error instanceof APIError ? classOf(error.code) : error.constructor.name;

@@ -131,6 +131,10 @@ def _unlike(expected: dict[str, Any], outcome: dict[str, Any]) -> str:
     if "error" not in expected:
         if error is not None:
             return f"failed with {error['message']}"
+        if "text" in expected:
+            text = outcome.get("data")
+            fits = isinstance(text, str) and all(part in text for part in expected["text"])
+            return "" if fits else f"{text!r} does not hold {expected['text']}"
         wanted = {name: value for name, value in expected.items() if name != "header_names"}
         missing = [each for each in expected.get("header_names", []) if not outcome["headers"].get(each)]
         return f"{outcome} does not hold {expected}" if missing or not _holds(wanted, outcome) else ""

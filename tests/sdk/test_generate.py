@@ -48,3 +48,22 @@ def test_a_file_that_is_not_current_is_named(
 def test_a_generator_that_changed_is_refused() -> None:
     with pytest.raises(SystemExit, match="no longer writes"):
         generate.python_client("def elsewhere(): ...")
+
+
+def test_every_form_of_an_answer_that_accept_chooses_is_a_method_with_a_type() -> None:
+    python = (generate.HERE / generate.PYTHON / "_generated.py").read_text()
+    typescript = (generate.HERE / generate.TYPESCRIPT / "generated.ts").read_text()
+    forms = {
+        name: media
+        for *_, operation in generate._operations(json.loads(generate.CONTRACT.read_text()))
+        for name, media in generate._forms(operation).items()
+    }
+    assert {"get_prd_markdown", "get_decision_markdown", "lint_prd_sarif"} <= set(forms)
+    for name, media in forms.items():
+        kind = "str" if media.startswith("text/") else r"Dict\[str, JsonValue\]"
+        assert len(re.findall(rf"def {name}\(self.*\) -> {kind}:", python)) == 2, name
+        kind = "string" if media.startswith("text/") else "Record<string, JsonValue>"
+        assert f"export type {name.capitalize()}Result = {kind};" in typescript
+    assert len(re.findall(r"def export_features\(self.*\) -> Union\[FeatureExport, str\]:", python)) == 2
+    assert "export type Export_featuresResult = FeatureExport | string;" in typescript
+    assert "#markdown" not in python + typescript

@@ -16,6 +16,19 @@ export class APIConnectionError extends RoadbedError {}
 /** No answer within the timeout of an attempt. */
 export class APITimeoutError extends APIConnectionError {}
 
+/** 304: what you have, by the `If-None-Match` that you sent, is current. `etag` is its version. */
+export class NotModified extends RoadbedError {
+  readonly etag: string;
+  readonly response: Response;
+
+  constructor(response: Response) {
+    const etag = response.headers.get("etag") ?? "";
+    super(`304: it is still at version ${etag}.`);
+    this.etag = etag;
+    this.response = response;
+  }
+}
+
 /** What is wrong with one field, header or parameter. `name` is a JSON pointer for a field. */
 export interface FieldError {
   code: string;

@@ -18052,7 +18052,7 @@ export type Create_featureVariables = {
     headers?: Create_featureHeaders;
 };
 
-export type Export_featuresResult = FeatureExport;
+export type Export_featuresResult = FeatureExport | string;
 
 export type Export_featuresQuery = {
     /**
@@ -20093,7 +20093,7 @@ export type Lint_prdVariables = {
     headers?: Lint_prdHeaders;
 };
 
-export type Export_prdResult = Record<string, JsonValue>;
+export type Export_prdResult = Record<string, JsonValue> | string;
 
 export type Export_prdPath = {
     /**
@@ -22343,6 +22343,173 @@ export type Open_sandboxResponseHeaders = {
     location?: string;
 };
 
+export type Get_decision_markdownResult = string;
+
+export type Get_decision_markdownPath = {
+    /**
+     * Its id, a prefix that tells the kind and 26 characters.
+     * @minLength 30
+     * @maxLength 30
+     * @pattern ^dec_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string;
+};
+
+export type Get_decision_markdownQuery = {
+    /**
+     * Of the Markdown: what it was imported from, or MADR.
+     */
+    format?: "madr" | "nygard" | "log4brains";
+};
+
+export type Get_decision_markdownResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+    etag?: string;
+};
+
+export type Get_decision_markdownVariables = {
+    path: Get_decision_markdownPath;
+    query?: Get_decision_markdownQuery;
+};
+
+export type Lint_markdown_sarifResult = Record<string, JsonValue>;
+
+export type Lint_markdown_sarifBody = LintMarkdown;
+
+export type Lint_markdown_sarifHeaders = {
+    /**
+     * Makes the request safe to send again for 24 hours: a UUID is a good one.
+     * @minLength 1
+     * @maxLength 255
+     * @pattern ^[\x21-\x7e]+$
+     */
+    "Idempotency-Key"?: string;
+};
+
+export type Lint_markdown_sarifResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+};
+
+export type Lint_markdown_sarifVariables = {
+    body: Lint_markdown_sarifBody;
+    headers?: Lint_markdown_sarifHeaders;
+};
+
+export type Get_prd_markdownResult = string;
+
+export type Get_prd_markdownPath = {
+    /**
+     * Its id, a prefix that tells the kind and 26 characters.
+     * @minLength 30
+     * @maxLength 30
+     * @pattern ^prd_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string;
+};
+
+export type Get_prd_markdownResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+    etag?: string;
+};
+
+export type Get_prd_markdownVariables = {
+    path: Get_prd_markdownPath;
+};
+
+export type Lint_prd_sarifResult = Record<string, JsonValue>;
+
+export type Lint_prd_sarifPath = {
+    /**
+     * Its id, a prefix that tells the kind and 26 characters.
+     * @minLength 30
+     * @maxLength 30
+     * @pattern ^prd_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string;
+};
+
+export type Lint_prd_sarifBody = LintOptions | null;
+
+export type Lint_prd_sarifHeaders = {
+    /**
+     * Makes the request safe to send again for 24 hours: a UUID is a good one.
+     * @minLength 1
+     * @maxLength 255
+     * @pattern ^[\x21-\x7e]+$
+     */
+    "Idempotency-Key"?: string;
+};
+
+export type Lint_prd_sarifResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+};
+
+export type Lint_prd_sarifVariables = {
+    path: Lint_prd_sarifPath;
+    body?: Lint_prd_sarifBody;
+    headers?: Lint_prd_sarifHeaders;
+};
+
+export type Pitch_debt_markdownResult = string;
+
+export type Pitch_debt_markdownPath = {
+    /**
+     * Its id, a prefix that tells the kind and 26 characters.
+     * @minLength 31
+     * @maxLength 31
+     * @pattern ^debt_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string;
+};
+
+export type Pitch_debt_markdownResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+    etag?: string;
+};
+
+export type Pitch_debt_markdownVariables = {
+    path: Pitch_debt_markdownPath;
+};
+
+export type Get_sync_markdownResult = string;
+
+export type Get_sync_markdownPath = {
+    /**
+     * Its id, a prefix that tells the kind and 26 characters.
+     * @minLength 31
+     * @maxLength 31
+     * @pattern ^sync_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string;
+};
+
+export type Get_sync_markdownResponseHeaders = {
+    requestId?: string;
+    accessControlAllowOrigin?: string;
+    ratelimit?: string;
+    ratelimitPolicy?: string;
+    etag?: string;
+};
+
+export type Get_sync_markdownVariables = {
+    path: Get_sync_markdownPath;
+};
+
 /**
  * Per-operation `args`/`result` shapes (plus `kind: 'sse'` for event streams) — the
  * type-level companion of `OPERATIONS` that gives `createClient<Ops>` its typed methods.
@@ -24320,6 +24487,86 @@ export type Ops = {
             location?: string;
         };
     };
+    get_decision_markdown: {
+        args: {
+            path: Get_decision_markdownPath;
+            query?: Get_decision_markdownQuery;
+        };
+        result: Get_decision_markdownResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+            etag?: string;
+        };
+    };
+    lint_markdown_sarif: {
+        args: {
+            body: Lint_markdown_sarifBody;
+            headers?: Lint_markdown_sarifHeaders;
+        };
+        result: Lint_markdown_sarifResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+        };
+    };
+    get_prd_markdown: {
+        args: {
+            path: Get_prd_markdownPath;
+        };
+        result: Get_prd_markdownResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+            etag?: string;
+        };
+    };
+    lint_prd_sarif: {
+        args: {
+            path: Lint_prd_sarifPath;
+            body?: Lint_prd_sarifBody;
+            headers?: Lint_prd_sarifHeaders;
+        };
+        result: Lint_prd_sarifResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+        };
+    };
+    pitch_debt_markdown: {
+        args: {
+            path: Pitch_debt_markdownPath;
+        };
+        result: Pitch_debt_markdownResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+            etag?: string;
+        };
+    };
+    get_sync_markdown: {
+        args: {
+            path: Get_sync_markdownPath;
+        };
+        result: Get_sync_markdownResult;
+        headers: {
+            requestId?: string;
+            accessControlAllowOrigin?: string;
+            ratelimit?: string;
+            ratelimitPolicy?: string;
+            etag?: string;
+        };
+    };
 };
 
 /**
@@ -24475,7 +24722,13 @@ export const OPERATIONS = {
     reset_sandbox: { id: "reset_sandbox", method: "POST", path: "/sandbox/reset", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     seed_sandbox: { id: "seed_sandbox", method: "POST", path: "/sandbox/seed", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     claim_sandbox: { id: "claim_sandbox", method: "POST", path: "/sandboxes/claim", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    open_sandbox: { id: "open_sandbox", method: "POST", path: "/sandboxes", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] }
+    open_sandbox: { id: "open_sandbox", method: "POST", path: "/sandboxes", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
+    get_decision_markdown: { id: "get_decision_markdown", method: "GET", path: "/decisions/{id}", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "format", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    lint_markdown_sarif: { id: "lint_markdown_sarif", method: "POST", path: "/prds/lint", tags: ["prds"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_prd_markdown: { id: "get_prd_markdown", method: "GET", path: "/prds/{id}", tags: ["prds"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    lint_prd_sarif: { id: "lint_prd_sarif", method: "POST", path: "/prds/{id}/lint", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    pitch_debt_markdown: { id: "pitch_debt_markdown", method: "GET", path: "/debts/{id}/pitch", tags: ["debts"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    get_sync_markdown: { id: "get_sync_markdown", method: "GET", path: "/syncs/{id}", tags: ["syncs"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] }
 } as const satisfies Record<string, OperationDescriptor>;
 
 export type OperationId = (typeof OPERATIONS)[keyof typeof OPERATIONS]["id"];

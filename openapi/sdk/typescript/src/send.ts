@@ -6,7 +6,8 @@
  * idempotency key through all its attempts, so that it happens once.
  */
 
-import { APIConnectionError, APIError, APITimeoutError, RoadbedError } from "./errors.js";
+import { ACCEPT } from "./accept.js";
+import { APIConnectionError, APIError, APITimeoutError, NotModified, RoadbedError } from "./errors.js";
 import type { ClientConfig, OperationContext, RequestContext, RequestOptions } from "./generated.js";
 
 export const RETRIES = 2;
@@ -29,7 +30,7 @@ interface Call {
   timeoutMs: number;
 }
 
-/** The answer, read whole, of a status below 400. Throws APIError, APIConnectionError or APITimeoutError. */
+/** The answer, read whole, of a 2xx. Throws APIError, NotModified, APIConnectionError or APITimeoutError. */
 export async function send(
   config: ClientConfig,
   operation: OperationContext,
@@ -43,7 +44,7 @@ export async function send(
   const { retry, timeout, idempotencyKey, ...init } = options;
   const method = (init.method ?? "GET").toUpperCase();
   const extra = typeof config.headers === "function" ? await config.headers() : config.headers;
-  const headers = new Headers({ Accept: accept, ...extra });
+  const headers = new Headers({ Accept: ACCEPT[operation.id] ?? accept, ...extra });
   new Headers(init.headers).forEach((value, name) => headers.set(name, value));
   setKey(headers, method, idempotencyKey ?? config.idempotencyKey);
   if (body !== undefined && !headers.has("Content-Type")) {
@@ -88,7 +89,8 @@ async function answer(call: Call, attempt: number): Promise<Response> {
   }
   const parsed = isJson(response) && bytes.byteLength > 0 ? parse(bytes) : {};
   const kept = again(response, bytes);
-  if (response.status >= 400) throw new APIError(kept, isObject(parsed) ? parsed : {});
+  if (response.status === 304) throw new NotModified(kept);
+  if (!response.ok) throw new APIError(kept, isObject(parsed) ? parsed : {});
   if (parsed === undefined) throw new APIConnectionError(`${name}: the answer is not whole, its JSON cannot be read.`);
   return kept;
 }
@@ -106,6 +108,7 @@ function request(call: Call, budget?: AbortSignal): Promise<Response> {
 }
 
 function worthIt(error: RoadbedError, repeatable: boolean): boolean {
+  if (error instanceof NotModified) return false;
   if (!(error instanceof APIError)) return repeatable;
   if (error.status === 429) return true; // it was not done
   if (error.status === 409) return error.code === "idempotency_in_progress";

@@ -11,6 +11,7 @@ from .errors import APIConnectionError as APIConnectionError
 from .errors import APIError as APIError
 from .errors import APITimeoutError as APITimeoutError
 from .errors import FieldError as FieldError
+from .errors import NotModified as NotModified
 from .errors import RoadbedError as RoadbedError
 from .models import *
 from .webhooks import WebhookVerificationError as WebhookVerificationError

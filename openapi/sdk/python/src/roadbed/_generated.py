@@ -6081,6 +6081,12 @@ _OPERATIONS: Dict[str, Dict[str, Any]] = {
     "seed_sandbox": {"id": "seed_sandbox", "method": "POST", "path": "/sandbox/seed", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "claim_sandbox": {"id": "claim_sandbox", "method": "POST", "path": "/sandboxes/claim", "security": [[{"scheme": "key", "kind": "bearer"}]]},
     "open_sandbox": {"id": "open_sandbox", "method": "POST", "path": "/sandboxes", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "get_decision_markdown": {"id": "get_decision_markdown", "method": "GET", "path": "/decisions/{id}", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "lint_markdown_sarif": {"id": "lint_markdown_sarif", "method": "POST", "path": "/prds/lint", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "get_prd_markdown": {"id": "get_prd_markdown", "method": "GET", "path": "/prds/{id}", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "lint_prd_sarif": {"id": "lint_prd_sarif", "method": "POST", "path": "/prds/{id}/lint", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "pitch_debt_markdown": {"id": "pitch_debt_markdown", "method": "GET", "path": "/debts/{id}/pitch", "security": [[{"scheme": "key", "kind": "bearer"}]]},
+    "get_sync_markdown": {"id": "get_sync_markdown", "method": "GET", "path": "/syncs/{id}", "security": [[{"scheme": "key", "kind": "bearer"}]]},
 }
 
 
@@ -6123,7 +6129,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DecisionList, decode(DecisionList, _safe_json(response)))
+        return cast(DecisionList, read(DecisionList, response))
 
     def list_decisions_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DecisionList]:
         """Like list_decisions(), returning an Envelope with the declared response headers."""
@@ -6150,7 +6156,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DecisionList, decode(DecisionList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(DecisionList, read(DecisionList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_decisions_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[DecisionList]:
         op = _OPERATIONS["list_decisions"]
@@ -6217,7 +6223,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
+        return cast(Decision, read(Decision, response))
 
     def create_decision_with_headers(self, body: DecisionCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
         """Like create_decision(), returning an Envelope with the declared response headers."""
@@ -6228,7 +6234,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Decision, read(Decision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def verify_decisions(self, *, after: Optional[int] = None, limit: Optional[int] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Chain:
         """Verify decisions"""
@@ -6243,7 +6249,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Chain, decode(Chain, _safe_json(response)))
+        return cast(Chain, read(Chain, response))
 
     def verify_decisions_with_headers(self, *, after: Optional[int] = None, limit: Optional[int] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Chain]:
         """Like verify_decisions(), returning an Envelope with the declared response headers."""
@@ -6258,7 +6264,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Chain, decode(Chain, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Chain, read(Chain, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def get_decision(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
         """Get decision"""
@@ -6271,7 +6277,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
+        return cast(Decision, read(Decision, response))
 
     def get_decision_with_headers(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
         """Like get_decision(), returning an Envelope with the declared response headers."""
@@ -6284,7 +6290,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Decision, read(Decision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def update_decision(self, id: str, body: DecisionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
         """Update decision"""
@@ -6295,7 +6301,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
+        return cast(Decision, read(Decision, response))
 
     def update_decision_with_headers(self, id: str, body: DecisionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
         """Like update_decision(), returning an Envelope with the declared response headers."""
@@ -6306,7 +6312,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Decision, read(Decision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def record_decision(self, id: str, body: Verdict, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
         """Record decision"""
@@ -6317,7 +6323,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
+        return cast(Decision, read(Decision, response))
 
     def record_decision_with_headers(self, id: str, body: Verdict, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
         """Like record_decision(), returning an Envelope with the declared response headers."""
@@ -6328,7 +6334,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Decision, read(Decision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def link_decision(self, id: str, body: DecisionLinkCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
         """Link decision"""
@@ -6339,7 +6345,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
+        return cast(Decision, read(Decision, response))
 
     def link_decision_with_headers(self, id: str, body: DecisionLinkCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
         """Like link_decision(), returning an Envelope with the declared response headers."""
@@ -6350,7 +6356,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Decision, read(Decision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def observe_decision(self, id: str, body: DecisionObservationCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DecisionObservation:
         """Observe decision"""
@@ -6361,7 +6367,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DecisionObservation, decode(DecisionObservation, _safe_json(response)))
+        return cast(DecisionObservation, read(DecisionObservation, response))
 
     def observe_decision_with_headers(self, id: str, body: DecisionObservationCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DecisionObservation]:
         """Like observe_decision(), returning an Envelope with the declared response headers."""
@@ -6372,7 +6378,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DecisionObservation, decode(DecisionObservation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(DecisionObservation, read(DecisionObservation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def compute_decision_tco(self, id: str, body: TcoQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Tco:
         """Compute decision tco"""
@@ -6383,7 +6389,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Tco, decode(Tco, _safe_json(response)))
+        return cast(Tco, read(Tco, response))
 
     def compute_decision_tco_with_headers(self, id: str, body: TcoQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Tco]:
         """Like compute_decision_tco(), returning an Envelope with the declared response headers."""
@@ -6394,7 +6400,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Tco, decode(Tco, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Tco, read(Tco, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_features(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExpandedList:
         """List features"""
@@ -6437,7 +6443,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(FeatureExpandedList, decode(FeatureExpandedList, _safe_json(response)))
+        return cast(FeatureExpandedList, read(FeatureExpandedList, response))
 
     def list_features_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FeatureExpandedList]:
         """Like list_features(), returning an Envelope with the declared response headers."""
@@ -6480,7 +6486,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(FeatureExpandedList, decode(FeatureExpandedList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(FeatureExpandedList, read(FeatureExpandedList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_features_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[FeatureExpandedList]:
         op = _OPERATIONS["list_features"]
@@ -6579,7 +6585,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Feature, decode(Feature, _safe_json(response)))
+        return cast(Feature, read(Feature, response))
 
     def create_feature_with_headers(self, body: FeatureCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Feature]:
         """Like create_feature(), returning an Envelope with the declared response headers."""
@@ -6590,9 +6596,9 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Feature, read(Feature, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
-    def export_features(self, *, format: Optional[str] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExport:
+    def export_features(self, *, format: Optional[str] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Union[FeatureExport, str]:
         """Export features"""
         op = _OPERATIONS["export_features"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -6605,9 +6611,9 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(FeatureExport, decode(FeatureExport, _safe_json(response)))
+        return cast(Union[FeatureExport, str], read(Union[FeatureExport, str], response))
 
-    def export_features_with_headers(self, *, format: Optional[str] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FeatureExport]:
+    def export_features_with_headers(self, *, format: Optional[str] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Union[FeatureExport, str]]:
         """Like export_features(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["export_features"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -6620,7 +6626,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(FeatureExport, decode(FeatureExport, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Union[FeatureExport, str], read(Union[FeatureExport, str], response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def get_feature(self, id: str, *, expand: Optional[List[str]] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExpanded:
         """Get feature"""
@@ -6635,7 +6641,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(FeatureExpanded, decode(FeatureExpanded, _safe_json(response)))
+        return cast(FeatureExpanded, read(FeatureExpanded, response))
 
     def get_feature_with_headers(self, id: str, *, expand: Optional[List[str]] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FeatureExpanded]:
         """Like get_feature(), returning an Envelope with the declared response headers."""
@@ -6650,7 +6656,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(FeatureExpanded, decode(FeatureExpanded, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(FeatureExpanded, read(FeatureExpanded, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def delete_feature(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete feature"""
@@ -6683,7 +6689,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Feature, decode(Feature, _safe_json(response)))
+        return cast(Feature, read(Feature, response))
 
     def update_feature_with_headers(self, id: str, body: FeaturePatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Feature]:
         """Like update_feature(), returning an Envelope with the declared response headers."""
@@ -6694,7 +6700,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Feature, read(Feature, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def search(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Matches:
         """Search"""
@@ -6713,7 +6719,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Matches, decode(Matches, _safe_json(response)))
+        return cast(Matches, read(Matches, response))
 
     def search_with_headers(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Matches]:
         """Like search(), returning an Envelope with the declared response headers."""
@@ -6732,7 +6738,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Matches, decode(Matches, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Matches, read(Matches, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def search_pages(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Matches]:
         op = _OPERATIONS["search"]
@@ -6783,7 +6789,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Batch, decode(Batch, _safe_json(response)))
+        return cast(Batch, read(Batch, response))
 
     def write_features_with_headers(self, body: FeatureBatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Batch]:
         """Like write_features(), returning an Envelope with the declared response headers."""
@@ -6794,7 +6800,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Batch, decode(Batch, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Batch, read(Batch, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def upsert_feature(self, source: str, external_id: str, body: FeatureContent, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Feature:
         """Upsert feature"""
@@ -6805,7 +6811,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Feature, decode(Feature, _safe_json(response)))
+        return cast(Feature, read(Feature, response))
 
     def upsert_feature_with_headers(self, source: str, external_id: str, body: FeatureContent, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Feature]:
         """Like upsert_feature(), returning an Envelope with the declared response headers."""
@@ -6816,7 +6822,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Feature, read(Feature, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def create_score(self, id: str, body: ScoreCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Score:
         """Create score"""
@@ -6827,7 +6833,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Score, decode(Score, _safe_json(response)))
+        return cast(Score, read(Score, response))
 
     def create_score_with_headers(self, id: str, body: ScoreCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Score]:
         """Like create_score(), returning an Envelope with the declared response headers."""
@@ -6838,7 +6844,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Score, decode(Score, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Score, read(Score, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
     def list_scores(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ScoreList:
         """List scores"""
@@ -6875,7 +6881,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ScoreList, decode(ScoreList, _safe_json(response)))
+        return cast(ScoreList, read(ScoreList, response))
 
     def list_scores_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScoreList]:
         """Like list_scores(), returning an Envelope with the declared response headers."""
@@ -6912,7 +6918,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ScoreList, decode(ScoreList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ScoreList, read(ScoreList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_scores_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ScoreList]:
         op = _OPERATIONS["list_scores"]
@@ -6999,7 +7005,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(FrameworkList, decode(FrameworkList, _safe_json(response)))
+        return cast(FrameworkList, read(FrameworkList, response))
 
     def list_frameworks_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FrameworkList]:
         """Like list_frameworks(), returning an Envelope with the declared response headers."""
@@ -7010,7 +7016,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(FrameworkList, decode(FrameworkList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(FrameworkList, read(FrameworkList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_scoring_models(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ModelList:
         """List scoring models"""
@@ -7029,7 +7035,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ModelList, decode(ModelList, _safe_json(response)))
+        return cast(ModelList, read(ModelList, response))
 
     def list_scoring_models_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ModelList]:
         """Like list_scoring_models(), returning an Envelope with the declared response headers."""
@@ -7048,7 +7054,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ModelList, decode(ModelList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ModelList, read(ModelList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_scoring_models_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ModelList]:
         op = _OPERATIONS["list_scoring_models"]
@@ -7099,7 +7105,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Model, decode(Model, _safe_json(response)))
+        return cast(Model, read(Model, response))
 
     def create_scoring_model_with_headers(self, body: ModelCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Model]:
         """Like create_scoring_model(), returning an Envelope with the declared response headers."""
@@ -7110,7 +7116,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Model, decode(Model, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Model, read(Model, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_scoring_model(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Model:
         """Get scoring model"""
@@ -7121,7 +7127,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Model, decode(Model, _safe_json(response)))
+        return cast(Model, read(Model, response))
 
     def get_scoring_model_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Model]:
         """Like get_scoring_model(), returning an Envelope with the declared response headers."""
@@ -7132,7 +7138,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Model, decode(Model, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Model, read(Model, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_score(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Score:
         """Get score"""
@@ -7143,7 +7149,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Score, decode(Score, _safe_json(response)))
+        return cast(Score, read(Score, response))
 
     def get_score_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Score]:
         """Like get_score(), returning an Envelope with the declared response headers."""
@@ -7154,7 +7160,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Score, decode(Score, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Score, read(Score, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def get_roadmap(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Roadmap:
         """Get roadmap"""
@@ -7165,7 +7171,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Roadmap, decode(Roadmap, _safe_json(response)))
+        return cast(Roadmap, read(Roadmap, response))
 
     def get_roadmap_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Roadmap]:
         """Like get_roadmap(), returning an Envelope with the declared response headers."""
@@ -7176,7 +7182,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Roadmap, decode(Roadmap, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Roadmap, read(Roadmap, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def reprioritize(self, body: Optional[Reprioritize], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Revision:
         """Reprioritize"""
@@ -7187,7 +7193,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Revision, decode(Revision, _safe_json(response)))
+        return cast(Revision, read(Revision, response))
 
     def reprioritize_with_headers(self, body: Optional[Reprioritize], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Revision]:
         """Like reprioritize(), returning an Envelope with the declared response headers."""
@@ -7198,7 +7204,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Revision, decode(Revision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Revision, read(Revision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_roadmap_revisions(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> RevisionSummaryList:
         """List roadmap revisions"""
@@ -7219,7 +7225,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(RevisionSummaryList, decode(RevisionSummaryList, _safe_json(response)))
+        return cast(RevisionSummaryList, read(RevisionSummaryList, response))
 
     def list_roadmap_revisions_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[RevisionSummaryList]:
         """Like list_roadmap_revisions(), returning an Envelope with the declared response headers."""
@@ -7240,7 +7246,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(RevisionSummaryList, decode(RevisionSummaryList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(RevisionSummaryList, read(RevisionSummaryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_roadmap_revisions_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[RevisionSummaryList]:
         op = _OPERATIONS["list_roadmap_revisions"]
@@ -7295,7 +7301,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Revision, decode(Revision, _safe_json(response)))
+        return cast(Revision, read(Revision, response))
 
     def get_roadmap_revision_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Revision]:
         """Like get_roadmap_revision(), returning an Envelope with the declared response headers."""
@@ -7306,7 +7312,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Revision, decode(Revision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Revision, read(Revision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_revision_ranking(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> RankedList:
         """List revision ranking"""
@@ -7321,7 +7327,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(RankedList, decode(RankedList, _safe_json(response)))
+        return cast(RankedList, read(RankedList, response))
 
     def list_revision_ranking_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[RankedList]:
         """Like list_revision_ranking(), returning an Envelope with the declared response headers."""
@@ -7336,7 +7342,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(RankedList, decode(RankedList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(RankedList, read(RankedList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_revision_ranking_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[RankedList]:
         op = _OPERATIONS["list_revision_ranking"]
@@ -7381,7 +7387,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(RoadmapDiff, decode(RoadmapDiff, _safe_json(response)))
+        return cast(RoadmapDiff, read(RoadmapDiff, response))
 
     def diff_roadmap_revisions_with_headers(self, id: str, *, against: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[RoadmapDiff]:
         """Like diff_roadmap_revisions(), returning an Envelope with the declared response headers."""
@@ -7394,7 +7400,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(RoadmapDiff, decode(RoadmapDiff, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(RoadmapDiff, read(RoadmapDiff, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def simulate_roadmap(self, body: Optional[Simulate], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Simulation:
         """Simulate roadmap"""
@@ -7405,7 +7411,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Simulation, decode(Simulation, _safe_json(response)))
+        return cast(Simulation, read(Simulation, response))
 
     def simulate_roadmap_with_headers(self, body: Optional[Simulate], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Simulation]:
         """Like simulate_roadmap(), returning an Envelope with the declared response headers."""
@@ -7416,7 +7422,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Simulation, decode(Simulation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Simulation, read(Simulation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def plan_roadmap(self, body: PlanRequest, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> RoadmapPlan:
         """Plan roadmap"""
@@ -7427,7 +7433,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(RoadmapPlan, decode(RoadmapPlan, _safe_json(response)))
+        return cast(RoadmapPlan, read(RoadmapPlan, response))
 
     def plan_roadmap_with_headers(self, body: PlanRequest, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[RoadmapPlan]:
         """Like plan_roadmap(), returning an Envelope with the declared response headers."""
@@ -7438,7 +7444,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(RoadmapPlan, decode(RoadmapPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(RoadmapPlan, read(RoadmapPlan, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def get_allocation(self, *, status: Optional[List[str]] = None, horizon: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Allocation:
         """Get allocation"""
@@ -7457,7 +7463,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Allocation, decode(Allocation, _safe_json(response)))
+        return cast(Allocation, read(Allocation, response))
 
     def get_allocation_with_headers(self, *, status: Optional[List[str]] = None, horizon: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Allocation]:
         """Like get_allocation(), returning an Envelope with the declared response headers."""
@@ -7476,7 +7482,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Allocation, decode(Allocation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Allocation, read(Allocation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def get_roadmap_policy(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Policy:
         """Get roadmap policy"""
@@ -7487,7 +7493,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Policy, decode(Policy, _safe_json(response)))
+        return cast(Policy, read(Policy, response))
 
     def get_roadmap_policy_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Policy]:
         """Like get_roadmap_policy(), returning an Envelope with the declared response headers."""
@@ -7498,7 +7504,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Policy, decode(Policy, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Policy, read(Policy, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def set_roadmap_policy(self, body: PolicyWrite, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Policy:
         """Set roadmap policy"""
@@ -7509,7 +7515,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Policy, decode(Policy, _safe_json(response)))
+        return cast(Policy, read(Policy, response))
 
     def set_roadmap_policy_with_headers(self, body: PolicyWrite, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Policy]:
         """Like set_roadmap_policy(), returning an Envelope with the declared response headers."""
@@ -7520,7 +7526,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Policy, decode(Policy, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Policy, read(Policy, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def list_overrides(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> OverrideList:
         """List overrides"""
@@ -7535,7 +7541,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(OverrideList, decode(OverrideList, _safe_json(response)))
+        return cast(OverrideList, read(OverrideList, response))
 
     def list_overrides_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[OverrideList]:
         """Like list_overrides(), returning an Envelope with the declared response headers."""
@@ -7550,7 +7556,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(OverrideList, decode(OverrideList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(OverrideList, read(OverrideList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_overrides_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[OverrideList]:
         op = _OPERATIONS["list_overrides"]
@@ -7593,7 +7599,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Override, decode(Override, _safe_json(response)))
+        return cast(Override, read(Override, response))
 
     def set_override_with_headers(self, feature_id: str, body: OverrideWrite, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Override]:
         """Like set_override(), returning an Envelope with the declared response headers."""
@@ -7604,7 +7610,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Override, decode(Override, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Override, read(Override, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def clear_override(self, feature_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Clear override"""
@@ -7645,7 +7651,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ItemList, decode(ItemList, _safe_json(response)))
+        return cast(ItemList, read(ItemList, response))
 
     def list_roadmap_items_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ItemList]:
         """Like list_roadmap_items(), returning an Envelope with the declared response headers."""
@@ -7664,7 +7670,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ItemList, decode(ItemList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ItemList, read(ItemList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_roadmap_items_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ItemList]:
         op = _OPERATIONS["list_roadmap_items"]
@@ -7715,7 +7721,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Item, decode(Item, _safe_json(response)))
+        return cast(Item, read(Item, response))
 
     def set_roadmap_item_with_headers(self, feature_id: str, body: ItemWrite, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Item]:
         """Like set_roadmap_item(), returning an Envelope with the declared response headers."""
@@ -7726,7 +7732,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Item, decode(Item, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Item, read(Item, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def delete_roadmap_item(self, feature_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete roadmap item"""
@@ -7763,7 +7769,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ViewSummaryList, decode(ViewSummaryList, _safe_json(response)))
+        return cast(ViewSummaryList, read(ViewSummaryList, response))
 
     def list_views_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ViewSummaryList]:
         """Like list_views(), returning an Envelope with the declared response headers."""
@@ -7778,7 +7784,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ViewSummaryList, decode(ViewSummaryList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ViewSummaryList, read(ViewSummaryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_views_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ViewSummaryList]:
         op = _OPERATIONS["list_views"]
@@ -7821,7 +7827,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(View, decode(View, _safe_json(response)))
+        return cast(View, read(View, response))
 
     def publish_view_with_headers(self, body: ViewCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[View]:
         """Like publish_view(), returning an Envelope with the declared response headers."""
@@ -7832,7 +7838,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(View, decode(View, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(View, read(View, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
     def get_view(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> View:
         """Get view"""
@@ -7843,7 +7849,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(View, decode(View, _safe_json(response)))
+        return cast(View, read(View, response))
 
     def get_view_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[View]:
         """Like get_view(), returning an Envelope with the declared response headers."""
@@ -7854,7 +7860,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(View, decode(View, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(View, read(View, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_scenarios(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ScenarioList:
         """List scenarios"""
@@ -7871,7 +7877,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ScenarioList, decode(ScenarioList, _safe_json(response)))
+        return cast(ScenarioList, read(ScenarioList, response))
 
     def list_scenarios_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScenarioList]:
         """Like list_scenarios(), returning an Envelope with the declared response headers."""
@@ -7888,7 +7894,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ScenarioList, decode(ScenarioList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ScenarioList, read(ScenarioList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_scenarios_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ScenarioList]:
         op = _OPERATIONS["list_scenarios"]
@@ -7935,7 +7941,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Scenario, decode(Scenario, _safe_json(response)))
+        return cast(Scenario, read(Scenario, response))
 
     def create_scenario_with_headers(self, body: ScenarioCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Scenario]:
         """Like create_scenario(), returning an Envelope with the declared response headers."""
@@ -7946,7 +7952,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Scenario, decode(Scenario, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Scenario, read(Scenario, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_scenario(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Scenario:
         """Get scenario"""
@@ -7957,7 +7963,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Scenario, decode(Scenario, _safe_json(response)))
+        return cast(Scenario, read(Scenario, response))
 
     def get_scenario_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Scenario]:
         """Like get_scenario(), returning an Envelope with the declared response headers."""
@@ -7968,7 +7974,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Scenario, decode(Scenario, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Scenario, read(Scenario, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def delete_scenario(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete scenario"""
@@ -8001,7 +8007,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ScenarioDiff, decode(ScenarioDiff, _safe_json(response)))
+        return cast(ScenarioDiff, read(ScenarioDiff, response))
 
     def diff_scenario_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScenarioDiff]:
         """Like diff_scenario(), returning an Envelope with the declared response headers."""
@@ -8012,7 +8018,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ScenarioDiff, decode(ScenarioDiff, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ScenarioDiff, read(ScenarioDiff, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def promote_scenario(self, id: str, body: Optional[Promote], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Revision:
         """Promote scenario"""
@@ -8023,7 +8029,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Revision, decode(Revision, _safe_json(response)))
+        return cast(Revision, read(Revision, response))
 
     def promote_scenario_with_headers(self, id: str, body: Optional[Promote], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Revision]:
         """Like promote_scenario(), returning an Envelope with the declared response headers."""
@@ -8034,7 +8040,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Revision, decode(Revision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Revision, read(Revision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_prds(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PrdList:
         """List prds"""
@@ -8053,7 +8059,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(PrdList, decode(PrdList, _safe_json(response)))
+        return cast(PrdList, read(PrdList, response))
 
     def list_prds_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PrdList]:
         """Like list_prds(), returning an Envelope with the declared response headers."""
@@ -8072,7 +8078,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PrdList, decode(PrdList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(PrdList, read(PrdList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_prds_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[PrdList]:
         op = _OPERATIONS["list_prds"]
@@ -8123,7 +8129,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     def create_prd_with_headers(self, body: PrdCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like create_prd(), returning an Envelope with the declared response headers."""
@@ -8134,7 +8140,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def list_prd_rules(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Rules:
         """List prd rules"""
@@ -8145,7 +8151,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Rules, decode(Rules, _safe_json(response)))
+        return cast(Rules, read(Rules, response))
 
     def list_prd_rules_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Rules]:
         """Like list_prd_rules(), returning an Envelope with the declared response headers."""
@@ -8156,7 +8162,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Rules, decode(Rules, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Rules, read(Rules, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def lint_markdown(self, body: LintMarkdown, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Lint:
         """Lint markdown"""
@@ -8167,7 +8173,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Lint, decode(Lint, _safe_json(response)))
+        return cast(Lint, read(Lint, response))
 
     def lint_markdown_with_headers(self, body: LintMarkdown, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Lint]:
         """Like lint_markdown(), returning an Envelope with the declared response headers."""
@@ -8178,7 +8184,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Lint, decode(Lint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Lint, read(Lint, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def get_prd(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Get prd"""
@@ -8189,7 +8195,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     def get_prd_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like get_prd(), returning an Envelope with the declared response headers."""
@@ -8200,7 +8206,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def update_prd(self, id: str, body: PrdPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Update prd"""
@@ -8211,7 +8217,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     def update_prd_with_headers(self, id: str, body: PrdPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like update_prd(), returning an Envelope with the declared response headers."""
@@ -8222,7 +8228,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def add_requirement(self, id: str, body: Requirement, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Add requirement"""
@@ -8233,7 +8239,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     def add_requirement_with_headers(self, id: str, body: Requirement, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like add_requirement(), returning an Envelope with the declared response headers."""
@@ -8244,7 +8250,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def update_requirement(self, id: str, code: str, body: RequirementPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Update requirement"""
@@ -8255,7 +8261,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     def update_requirement_with_headers(self, id: str, code: str, body: RequirementPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like update_requirement(), returning an Envelope with the declared response headers."""
@@ -8266,7 +8272,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def add_story(self, id: str, body: UserStoryInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Add story"""
@@ -8277,7 +8283,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     def add_story_with_headers(self, id: str, body: UserStoryInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like add_story(), returning an Envelope with the declared response headers."""
@@ -8288,7 +8294,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def add_risk(self, id: str, body: Risk, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Add risk"""
@@ -8299,7 +8305,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     def add_risk_with_headers(self, id: str, body: Risk, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like add_risk(), returning an Envelope with the declared response headers."""
@@ -8310,7 +8316,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def add_question(self, id: str, body: OpenQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Add question"""
@@ -8321,7 +8327,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     def add_question_with_headers(self, id: str, body: OpenQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like add_question(), returning an Envelope with the declared response headers."""
@@ -8332,7 +8338,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def update_question(self, id: str, code: str, body: QuestionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Update question"""
@@ -8343,7 +8349,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     def update_question_with_headers(self, id: str, code: str, body: QuestionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like update_question(), returning an Envelope with the declared response headers."""
@@ -8354,7 +8360,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def list_prd_versions(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> VersionSummaryList:
         """List prd versions"""
@@ -8369,7 +8375,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(VersionSummaryList, decode(VersionSummaryList, _safe_json(response)))
+        return cast(VersionSummaryList, read(VersionSummaryList, response))
 
     def list_prd_versions_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[VersionSummaryList]:
         """Like list_prd_versions(), returning an Envelope with the declared response headers."""
@@ -8384,7 +8390,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(VersionSummaryList, decode(VersionSummaryList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(VersionSummaryList, read(VersionSummaryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_prd_versions_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[VersionSummaryList]:
         op = _OPERATIONS["list_prd_versions"]
@@ -8427,7 +8433,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Version, decode(Version, _safe_json(response)))
+        return cast(Version, read(Version, response))
 
     def get_prd_version_with_headers(self, id: str, number: int, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Version]:
         """Like get_prd_version(), returning an Envelope with the declared response headers."""
@@ -8438,7 +8444,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Version, decode(Version, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Version, read(Version, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def diff_prd(self, id: str, *, from_: Optional[int] = None, to: Optional[int] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PrdDiff:
         """Diff prd"""
@@ -8453,7 +8459,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(PrdDiff, decode(PrdDiff, _safe_json(response)))
+        return cast(PrdDiff, read(PrdDiff, response))
 
     def diff_prd_with_headers(self, id: str, *, from_: Optional[int] = None, to: Optional[int] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PrdDiff]:
         """Like diff_prd(), returning an Envelope with the declared response headers."""
@@ -8468,7 +8474,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PrdDiff, decode(PrdDiff, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(PrdDiff, read(PrdDiff, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_prd_reviews(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ReviewList:
         """List prd reviews"""
@@ -8483,7 +8489,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ReviewList, decode(ReviewList, _safe_json(response)))
+        return cast(ReviewList, read(ReviewList, response))
 
     def list_prd_reviews_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ReviewList]:
         """Like list_prd_reviews(), returning an Envelope with the declared response headers."""
@@ -8498,7 +8504,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ReviewList, decode(ReviewList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ReviewList, read(ReviewList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_prd_reviews_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ReviewList]:
         op = _OPERATIONS["list_prd_reviews"]
@@ -8541,7 +8547,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ReviewAnswered, decode(ReviewAnswered, _safe_json(response)))
+        return cast(ReviewAnswered, read(ReviewAnswered, response))
 
     def review_prd_with_headers(self, id: str, body: ReviewCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ReviewAnswered]:
         """Like review_prd(), returning an Envelope with the declared response headers."""
@@ -8552,7 +8558,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ReviewAnswered, decode(ReviewAnswered, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(ReviewAnswered, read(ReviewAnswered, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
     def list_prd_observations(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ObservationList:
         """List prd observations"""
@@ -8569,7 +8575,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ObservationList, decode(ObservationList, _safe_json(response)))
+        return cast(ObservationList, read(ObservationList, response))
 
     def list_prd_observations_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ObservationList]:
         """Like list_prd_observations(), returning an Envelope with the declared response headers."""
@@ -8586,7 +8592,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ObservationList, decode(ObservationList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ObservationList, read(ObservationList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_prd_observations_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ObservationList]:
         op = _OPERATIONS["list_prd_observations"]
@@ -8633,7 +8639,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Observation, decode(Observation, _safe_json(response)))
+        return cast(Observation, read(Observation, response))
 
     def observe_metric_with_headers(self, id: str, body: ObservationCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Observation]:
         """Like observe_metric(), returning an Envelope with the declared response headers."""
@@ -8644,7 +8650,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Observation, decode(Observation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Observation, read(Observation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
     def lint_prd(self, id: str, body: Optional[LintOptions], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Lint:
         """Lint prd"""
@@ -8655,7 +8661,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Lint, decode(Lint, _safe_json(response)))
+        return cast(Lint, read(Lint, response))
 
     def lint_prd_with_headers(self, id: str, body: Optional[LintOptions], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Lint]:
         """Like lint_prd(), returning an Envelope with the declared response headers."""
@@ -8666,9 +8672,9 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Lint, decode(Lint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Lint, read(Lint, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def export_prd(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Dict[str, JsonValue]:
+    def export_prd(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Union[Dict[str, JsonValue], str]:
         """Export prd"""
         op = _OPERATIONS["export_prd"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8679,9 +8685,9 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Dict[str, JsonValue], decode(Dict[str, JsonValue], _safe_json(response)))
+        return cast(Union[Dict[str, JsonValue], str], read(Union[Dict[str, JsonValue], str], response))
 
-    def export_prd_with_headers(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Dict[str, JsonValue]]:
+    def export_prd_with_headers(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Union[Dict[str, JsonValue], str]]:
         """Like export_prd(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["export_prd"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8692,7 +8698,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Dict[str, JsonValue], decode(Dict[str, JsonValue], _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Union[Dict[str, JsonValue], str], read(Union[Dict[str, JsonValue], str], response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def list_debts(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DebtList:
         """List debts"""
@@ -8711,7 +8717,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DebtList, decode(DebtList, _safe_json(response)))
+        return cast(DebtList, read(DebtList, response))
 
     def list_debts_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DebtList]:
         """Like list_debts(), returning an Envelope with the declared response headers."""
@@ -8730,7 +8736,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DebtList, decode(DebtList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(DebtList, read(DebtList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_debts_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[DebtList]:
         op = _OPERATIONS["list_debts"]
@@ -8781,7 +8787,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Debt, decode(Debt, _safe_json(response)))
+        return cast(Debt, read(Debt, response))
 
     def create_debt_with_headers(self, body: DebtCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Debt]:
         """Like create_debt(), returning an Envelope with the declared response headers."""
@@ -8792,7 +8798,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Debt, read(Debt, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_debt(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Debt:
         """Get debt"""
@@ -8803,7 +8809,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Debt, decode(Debt, _safe_json(response)))
+        return cast(Debt, read(Debt, response))
 
     def get_debt_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Debt]:
         """Like get_debt(), returning an Envelope with the declared response headers."""
@@ -8814,7 +8820,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Debt, read(Debt, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def delete_debt(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete debt"""
@@ -8847,7 +8853,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Debt, decode(Debt, _safe_json(response)))
+        return cast(Debt, read(Debt, response))
 
     def update_debt_with_headers(self, id: str, body: DebtPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Debt]:
         """Like update_debt(), returning an Envelope with the declared response headers."""
@@ -8858,7 +8864,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Debt, read(Debt, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def pitch_debt(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Pitch:
         """Pitch debt"""
@@ -8869,7 +8875,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Pitch, decode(Pitch, _safe_json(response)))
+        return cast(Pitch, read(Pitch, response))
 
     def pitch_debt_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Pitch]:
         """Like pitch_debt(), returning an Envelope with the declared response headers."""
@@ -8880,7 +8886,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Pitch, decode(Pitch, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Pitch, read(Pitch, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def list_spikes(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeList:
         """List spikes"""
@@ -8899,7 +8905,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SpikeList, decode(SpikeList, _safe_json(response)))
+        return cast(SpikeList, read(SpikeList, response))
 
     def list_spikes_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SpikeList]:
         """Like list_spikes(), returning an Envelope with the declared response headers."""
@@ -8918,7 +8924,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeList, decode(SpikeList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(SpikeList, read(SpikeList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_spikes_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[SpikeList]:
         op = _OPERATIONS["list_spikes"]
@@ -8969,7 +8975,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SpikeSpike, decode(SpikeSpike, _safe_json(response)))
+        return cast(SpikeSpike, read(SpikeSpike, response))
 
     def create_spike_with_headers(self, body: SpikeCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SpikeSpike]:
         """Like create_spike(), returning an Envelope with the declared response headers."""
@@ -8980,7 +8986,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(SpikeSpike, read(SpikeSpike, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_spike(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeSpike:
         """Get spike"""
@@ -8991,7 +8997,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SpikeSpike, decode(SpikeSpike, _safe_json(response)))
+        return cast(SpikeSpike, read(SpikeSpike, response))
 
     def get_spike_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SpikeSpike]:
         """Like get_spike(), returning an Envelope with the declared response headers."""
@@ -9002,7 +9008,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(SpikeSpike, read(SpikeSpike, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def start_spike(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeSpike:
         """Start spike"""
@@ -9013,7 +9019,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SpikeSpike, decode(SpikeSpike, _safe_json(response)))
+        return cast(SpikeSpike, read(SpikeSpike, response))
 
     def start_spike_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SpikeSpike]:
         """Like start_spike(), returning an Envelope with the declared response headers."""
@@ -9024,7 +9030,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(SpikeSpike, read(SpikeSpike, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def conclude_spike(self, id: str, body: SpikeConclusion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeSpike:
         """Conclude spike"""
@@ -9035,7 +9041,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SpikeSpike, decode(SpikeSpike, _safe_json(response)))
+        return cast(SpikeSpike, read(SpikeSpike, response))
 
     def conclude_spike_with_headers(self, id: str, body: SpikeConclusion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SpikeSpike]:
         """Like conclude_spike(), returning an Envelope with the declared response headers."""
@@ -9046,7 +9052,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(SpikeSpike, read(SpikeSpike, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def list_syncs(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SyncList:
         """List syncs"""
@@ -9063,7 +9069,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SyncList, decode(SyncList, _safe_json(response)))
+        return cast(SyncList, read(SyncList, response))
 
     def list_syncs_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SyncList]:
         """Like list_syncs(), returning an Envelope with the declared response headers."""
@@ -9080,7 +9086,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SyncList, decode(SyncList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(SyncList, read(SyncList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_syncs_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[SyncList]:
         op = _OPERATIONS["list_syncs"]
@@ -9127,7 +9133,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Sync, decode(Sync, _safe_json(response)))
+        return cast(Sync, read(Sync, response))
 
     def create_sync_with_headers(self, body: SyncCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Sync]:
         """Like create_sync(), returning an Envelope with the declared response headers."""
@@ -9138,7 +9144,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Sync, read(Sync, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_sync(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Sync:
         """Get sync"""
@@ -9149,7 +9155,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Sync, decode(Sync, _safe_json(response)))
+        return cast(Sync, read(Sync, response))
 
     def get_sync_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Sync]:
         """Like get_sync(), returning an Envelope with the declared response headers."""
@@ -9160,7 +9166,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Sync, read(Sync, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def update_sync(self, id: str, body: SyncPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Sync:
         """Update sync"""
@@ -9171,7 +9177,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Sync, decode(Sync, _safe_json(response)))
+        return cast(Sync, read(Sync, response))
 
     def update_sync_with_headers(self, id: str, body: SyncPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Sync]:
         """Like update_sync(), returning an Envelope with the declared response headers."""
@@ -9182,7 +9188,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Sync, read(Sync, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def list_blockers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> BlockerList:
         """List blockers"""
@@ -9201,7 +9207,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(BlockerList, decode(BlockerList, _safe_json(response)))
+        return cast(BlockerList, read(BlockerList, response))
 
     def list_blockers_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[BlockerList]:
         """Like list_blockers(), returning an Envelope with the declared response headers."""
@@ -9220,7 +9226,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(BlockerList, decode(BlockerList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(BlockerList, read(BlockerList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_blockers_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[BlockerList]:
         op = _OPERATIONS["list_blockers"]
@@ -9271,7 +9277,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Blocker, decode(Blocker, _safe_json(response)))
+        return cast(Blocker, read(Blocker, response))
 
     def create_blocker_with_headers(self, body: BlockerCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Blocker]:
         """Like create_blocker(), returning an Envelope with the declared response headers."""
@@ -9282,7 +9288,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Blocker, read(Blocker, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_blocker(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Blocker:
         """Get blocker"""
@@ -9293,7 +9299,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Blocker, decode(Blocker, _safe_json(response)))
+        return cast(Blocker, read(Blocker, response))
 
     def get_blocker_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Blocker]:
         """Like get_blocker(), returning an Envelope with the declared response headers."""
@@ -9304,7 +9310,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Blocker, read(Blocker, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def update_blocker(self, id: str, body: BlockerPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Blocker:
         """Update blocker"""
@@ -9315,7 +9321,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Blocker, decode(Blocker, _safe_json(response)))
+        return cast(Blocker, read(Blocker, response))
 
     def update_blocker_with_headers(self, id: str, body: BlockerPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Blocker]:
         """Like update_blocker(), returning an Envelope with the declared response headers."""
@@ -9326,7 +9332,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Blocker, read(Blocker, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def list_plans(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PlanList:
         """List plans"""
@@ -9341,7 +9347,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(PlanList, decode(PlanList, _safe_json(response)))
+        return cast(PlanList, read(PlanList, response))
 
     def list_plans_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PlanList]:
         """Like list_plans(), returning an Envelope with the declared response headers."""
@@ -9356,7 +9362,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanList, decode(PlanList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(PlanList, read(PlanList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_plans_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[PlanList]:
         op = _OPERATIONS["list_plans"]
@@ -9399,7 +9405,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(PlanPlan, decode(PlanPlan, _safe_json(response)))
+        return cast(PlanPlan, read(PlanPlan, response))
 
     def create_plan_with_headers(self, body: PlanCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PlanPlan]:
         """Like create_plan(), returning an Envelope with the declared response headers."""
@@ -9410,7 +9416,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(PlanPlan, read(PlanPlan, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_plan(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PlanPlan:
         """Get plan"""
@@ -9421,7 +9427,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(PlanPlan, decode(PlanPlan, _safe_json(response)))
+        return cast(PlanPlan, read(PlanPlan, response))
 
     def get_plan_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PlanPlan]:
         """Like get_plan(), returning an Envelope with the declared response headers."""
@@ -9432,7 +9438,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(PlanPlan, read(PlanPlan, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def delete_plan(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete plan"""
@@ -9465,7 +9471,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(PlanPlan, decode(PlanPlan, _safe_json(response)))
+        return cast(PlanPlan, read(PlanPlan, response))
 
     def update_plan_with_headers(self, id: str, body: PlanPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PlanPlan]:
         """Like update_plan(), returning an Envelope with the declared response headers."""
@@ -9476,7 +9482,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(PlanPlan, read(PlanPlan, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def import_load_test(self, id: str, body: LoadTestImport, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PlanPlan:
         """Import load test"""
@@ -9487,7 +9493,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(PlanPlan, decode(PlanPlan, _safe_json(response)))
+        return cast(PlanPlan, read(PlanPlan, response))
 
     def import_load_test_with_headers(self, id: str, body: LoadTestImport, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PlanPlan]:
         """Like import_load_test(), returning an Envelope with the declared response headers."""
@@ -9498,7 +9504,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(PlanPlan, read(PlanPlan, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_catalog(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Catalog:
         """Get catalog"""
@@ -9509,7 +9515,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Catalog, decode(Catalog, _safe_json(response)))
+        return cast(Catalog, read(Catalog, response))
 
     def get_catalog_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Catalog]:
         """Like get_catalog(), returning an Envelope with the declared response headers."""
@@ -9520,7 +9526,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Catalog, decode(Catalog, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Catalog, read(Catalog, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_endpoints(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> EndpointList:
         """List endpoints"""
@@ -9535,7 +9541,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(EndpointList, decode(EndpointList, _safe_json(response)))
+        return cast(EndpointList, read(EndpointList, response))
 
     def list_endpoints_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[EndpointList]:
         """Like list_endpoints(), returning an Envelope with the declared response headers."""
@@ -9550,7 +9556,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(EndpointList, decode(EndpointList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(EndpointList, read(EndpointList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_endpoints_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[EndpointList]:
         op = _OPERATIONS["list_endpoints"]
@@ -9593,7 +9599,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(EndpointCreated, decode(EndpointCreated, _safe_json(response)))
+        return cast(EndpointCreated, read(EndpointCreated, response))
 
     def create_endpoint_with_headers(self, body: EndpointCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[EndpointCreated]:
         """Like create_endpoint(), returning an Envelope with the declared response headers."""
@@ -9604,7 +9610,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(EndpointCreated, decode(EndpointCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(EndpointCreated, read(EndpointCreated, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_endpoint(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Endpoint:
         """Get endpoint"""
@@ -9615,7 +9621,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Endpoint, decode(Endpoint, _safe_json(response)))
+        return cast(Endpoint, read(Endpoint, response))
 
     def get_endpoint_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Endpoint]:
         """Like get_endpoint(), returning an Envelope with the declared response headers."""
@@ -9626,7 +9632,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Endpoint, decode(Endpoint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Endpoint, read(Endpoint, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def delete_endpoint(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete endpoint"""
@@ -9659,7 +9665,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Endpoint, decode(Endpoint, _safe_json(response)))
+        return cast(Endpoint, read(Endpoint, response))
 
     def update_endpoint_with_headers(self, id: str, body: EndpointPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Endpoint]:
         """Like update_endpoint(), returning an Envelope with the declared response headers."""
@@ -9670,7 +9676,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Endpoint, decode(Endpoint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Endpoint, read(Endpoint, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_endpoint_stats(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> EndpointStats:
         """Get endpoint stats"""
@@ -9681,7 +9687,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(EndpointStats, decode(EndpointStats, _safe_json(response)))
+        return cast(EndpointStats, read(EndpointStats, response))
 
     def get_endpoint_stats_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[EndpointStats]:
         """Like get_endpoint_stats(), returning an Envelope with the declared response headers."""
@@ -9692,7 +9698,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(EndpointStats, decode(EndpointStats, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(EndpointStats, read(EndpointStats, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_secrets(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SecretList:
         """List secrets"""
@@ -9703,7 +9709,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SecretList, decode(SecretList, _safe_json(response)))
+        return cast(SecretList, read(SecretList, response))
 
     def list_secrets_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SecretList]:
         """Like list_secrets(), returning an Envelope with the declared response headers."""
@@ -9714,7 +9720,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SecretList, decode(SecretList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(SecretList, read(SecretList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def rotate_secret(self, id: str, body: RotateSecret, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SecretCreated:
         """Rotate secret"""
@@ -9725,7 +9731,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SecretCreated, decode(SecretCreated, _safe_json(response)))
+        return cast(SecretCreated, read(SecretCreated, response))
 
     def rotate_secret_with_headers(self, id: str, body: RotateSecret, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SecretCreated]:
         """Like rotate_secret(), returning an Envelope with the declared response headers."""
@@ -9736,7 +9742,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SecretCreated, decode(SecretCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(SecretCreated, read(SecretCreated, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
     def delete_secret(self, id: str, key_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete secret"""
@@ -9769,7 +9775,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Jwks, decode(Jwks, _safe_json(response)))
+        return cast(Jwks, read(Jwks, response))
 
     def get_jwks_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Jwks]:
         """Like get_jwks(), returning an Envelope with the declared response headers."""
@@ -9780,7 +9786,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Jwks, decode(Jwks, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Jwks, read(Jwks, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def test_endpoint(self, id: str, body: Optional[TestRequest], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DeliveryWithAttempts:
         """Test endpoint"""
@@ -9791,7 +9797,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DeliveryWithAttempts, decode(DeliveryWithAttempts, _safe_json(response)))
+        return cast(DeliveryWithAttempts, read(DeliveryWithAttempts, response))
 
     def test_endpoint_with_headers(self, id: str, body: Optional[TestRequest], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DeliveryWithAttempts]:
         """Like test_endpoint(), returning an Envelope with the declared response headers."""
@@ -9802,7 +9808,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DeliveryWithAttempts, decode(DeliveryWithAttempts, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(DeliveryWithAttempts, read(DeliveryWithAttempts, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_deliveries(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DeliveryList:
         """List deliveries"""
@@ -9823,7 +9829,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DeliveryList, decode(DeliveryList, _safe_json(response)))
+        return cast(DeliveryList, read(DeliveryList, response))
 
     def list_deliveries_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DeliveryList]:
         """Like list_deliveries(), returning an Envelope with the declared response headers."""
@@ -9844,7 +9850,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DeliveryList, decode(DeliveryList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(DeliveryList, read(DeliveryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_deliveries_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[DeliveryList]:
         op = _OPERATIONS["list_deliveries"]
@@ -9899,7 +9905,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DeliveryWithAttempts, decode(DeliveryWithAttempts, _safe_json(response)))
+        return cast(DeliveryWithAttempts, read(DeliveryWithAttempts, response))
 
     def get_delivery_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DeliveryWithAttempts]:
         """Like get_delivery(), returning an Envelope with the declared response headers."""
@@ -9910,7 +9916,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DeliveryWithAttempts, decode(DeliveryWithAttempts, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(DeliveryWithAttempts, read(DeliveryWithAttempts, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def redeliver(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Delivery:
         """Redeliver"""
@@ -9921,7 +9927,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Delivery, decode(Delivery, _safe_json(response)))
+        return cast(Delivery, read(Delivery, response))
 
     def redeliver_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Delivery]:
         """Like redeliver(), returning an Envelope with the declared response headers."""
@@ -9932,7 +9938,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Delivery, decode(Delivery, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Delivery, read(Delivery, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_events(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> EventList:
         """List events"""
@@ -9953,7 +9959,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(EventList, decode(EventList, _safe_json(response)))
+        return cast(EventList, read(EventList, response))
 
     def list_events_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[EventList]:
         """Like list_events(), returning an Envelope with the declared response headers."""
@@ -9974,7 +9980,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(EventList, decode(EventList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(EventList, read(EventList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_events_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[EventList]:
         op = _OPERATIONS["list_events"]
@@ -10043,7 +10049,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Event, decode(Event, _safe_json(response)))
+        return cast(Event, read(Event, response))
 
     def get_event_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Event]:
         """Like get_event(), returning an Envelope with the declared response headers."""
@@ -10054,7 +10060,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Event, decode(Event, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Event, read(Event, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def redeliver_many(self, body: RedeliverMany, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Redeliver many"""
@@ -10065,7 +10071,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Operation, decode(Operation, _safe_json(response)))
+        return cast(Operation, read(Operation, response))
 
     def redeliver_many_with_headers(self, body: RedeliverMany, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Operation]:
         """Like redeliver_many(), returning an Envelope with the declared response headers."""
@@ -10076,7 +10082,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Operation, read(Operation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def replay(self, id: str, body: ReplayRequest, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Replay"""
@@ -10087,7 +10093,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Operation, decode(Operation, _safe_json(response)))
+        return cast(Operation, read(Operation, response))
 
     def replay_with_headers(self, id: str, body: ReplayRequest, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Operation]:
         """Like replay(), returning an Envelope with the declared response headers."""
@@ -10098,7 +10104,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Operation, read(Operation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def trigger_event(self, body: Trigger, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Triggered:
         """Trigger event"""
@@ -10109,7 +10115,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Triggered, decode(Triggered, _safe_json(response)))
+        return cast(Triggered, read(Triggered, response))
 
     def trigger_event_with_headers(self, body: Trigger, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Triggered]:
         """Like trigger_event(), returning an Envelope with the declared response headers."""
@@ -10120,7 +10126,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Triggered, decode(Triggered, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Triggered, read(Triggered, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
     def expunge_event(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Event:
         """Expunge event"""
@@ -10131,7 +10137,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Event, decode(Event, _safe_json(response)))
+        return cast(Event, read(Event, response))
 
     def expunge_event_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Event]:
         """Like expunge_event(), returning an Envelope with the declared response headers."""
@@ -10142,7 +10148,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Event, decode(Event, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Event, read(Event, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def verify_webhook(self, body: VerifyRequest, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Verification:
         """Verify webhook"""
@@ -10153,7 +10159,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Verification, decode(Verification, _safe_json(response)))
+        return cast(Verification, read(Verification, response))
 
     def verify_webhook_with_headers(self, body: VerifyRequest, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Verification]:
         """Like verify_webhook(), returning an Envelope with the declared response headers."""
@@ -10164,7 +10170,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Verification, decode(Verification, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Verification, read(Verification, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def get_inbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Inbox:
         """Get inbox"""
@@ -10175,7 +10181,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Inbox, decode(Inbox, _safe_json(response)))
+        return cast(Inbox, read(Inbox, response))
 
     def get_inbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Inbox]:
         """Like get_inbox(), returning an Envelope with the declared response headers."""
@@ -10186,7 +10192,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Inbox, decode(Inbox, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Inbox, read(Inbox, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_inbox_messages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> MessageList:
         """List inbox messages"""
@@ -10201,7 +10207,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(MessageList, decode(MessageList, _safe_json(response)))
+        return cast(MessageList, read(MessageList, response))
 
     def list_inbox_messages_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[MessageList]:
         """Like list_inbox_messages(), returning an Envelope with the declared response headers."""
@@ -10216,7 +10222,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(MessageList, decode(MessageList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(MessageList, read(MessageList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_inbox_messages_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[MessageList]:
         op = _OPERATIONS["list_inbox_messages"]
@@ -10263,7 +10269,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ImportSummaryList, decode(ImportSummaryList, _safe_json(response)))
+        return cast(ImportSummaryList, read(ImportSummaryList, response))
 
     def list_imports_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ImportSummaryList]:
         """Like list_imports(), returning an Envelope with the declared response headers."""
@@ -10278,7 +10284,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ImportSummaryList, decode(ImportSummaryList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ImportSummaryList, read(ImportSummaryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_imports_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ImportSummaryList]:
         op = _OPERATIONS["list_imports"]
@@ -10321,7 +10327,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Import_, decode(Import_, _safe_json(response)))
+        return cast(Import_, read(Import_, response))
 
     def create_import_with_headers(self, body: ImportCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Import_]:
         """Like create_import(), returning an Envelope with the declared response headers."""
@@ -10332,7 +10338,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Import_, decode(Import_, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Import_, read(Import_, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
     def get_import(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Import_:
         """Get import"""
@@ -10343,7 +10349,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Import_, decode(Import_, _safe_json(response)))
+        return cast(Import_, read(Import_, response))
 
     def get_import_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Import_]:
         """Like get_import(), returning an Envelope with the declared response headers."""
@@ -10354,7 +10360,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Import_, decode(Import_, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Import_, read(Import_, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_operations(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> OperationList:
         """List operations"""
@@ -10373,7 +10379,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(OperationList, decode(OperationList, _safe_json(response)))
+        return cast(OperationList, read(OperationList, response))
 
     def list_operations_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[OperationList]:
         """Like list_operations(), returning an Envelope with the declared response headers."""
@@ -10392,7 +10398,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(OperationList, decode(OperationList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(OperationList, read(OperationList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_operations_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[OperationList]:
         op = _OPERATIONS["list_operations"]
@@ -10443,7 +10449,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Operation, decode(Operation, _safe_json(response)))
+        return cast(Operation, read(Operation, response))
 
     def get_operation_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Operation]:
         """Like get_operation(), returning an Envelope with the declared response headers."""
@@ -10454,7 +10460,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Operation, read(Operation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def pause_operation(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Pause operation"""
@@ -10465,7 +10471,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Operation, decode(Operation, _safe_json(response)))
+        return cast(Operation, read(Operation, response))
 
     def pause_operation_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Operation]:
         """Like pause_operation(), returning an Envelope with the declared response headers."""
@@ -10476,7 +10482,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Operation, read(Operation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def resume_operation(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Resume operation"""
@@ -10487,7 +10493,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Operation, decode(Operation, _safe_json(response)))
+        return cast(Operation, read(Operation, response))
 
     def resume_operation_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Operation]:
         """Like resume_operation(), returning an Envelope with the declared response headers."""
@@ -10498,7 +10504,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Operation, read(Operation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def cancel_operation(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Cancel operation"""
@@ -10509,7 +10515,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Operation, decode(Operation, _safe_json(response)))
+        return cast(Operation, read(Operation, response))
 
     def cancel_operation_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Operation]:
         """Like cancel_operation(), returning an Envelope with the declared response headers."""
@@ -10520,7 +10526,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Operation, read(Operation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def sign_up(self, body: Signup, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SignedUp:
         """Sign up"""
@@ -10531,7 +10537,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SignedUp, decode(SignedUp, _safe_json(response)))
+        return cast(SignedUp, read(SignedUp, response))
 
     def sign_up_with_headers(self, body: Signup, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SignedUp]:
         """Like sign_up(), returning an Envelope with the declared response headers."""
@@ -10542,7 +10548,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SignedUp, decode(SignedUp, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(SignedUp, read(SignedUp, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
     def list_keys(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyList:
         """List keys"""
@@ -10557,7 +10563,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(KeyList, decode(KeyList, _safe_json(response)))
+        return cast(KeyList, read(KeyList, response))
 
     def list_keys_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyList]:
         """Like list_keys(), returning an Envelope with the declared response headers."""
@@ -10572,7 +10578,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(KeyList, decode(KeyList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(KeyList, read(KeyList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_keys_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[KeyList]:
         op = _OPERATIONS["list_keys"]
@@ -10615,7 +10621,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(KeyCreated, decode(KeyCreated, _safe_json(response)))
+        return cast(KeyCreated, read(KeyCreated, response))
 
     def create_key_with_headers(self, body: KeyCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyCreated]:
         """Like create_key(), returning an Envelope with the declared response headers."""
@@ -10626,7 +10632,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(KeyCreated, decode(KeyCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(KeyCreated, read(KeyCreated, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_key(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Key:
         """Get key"""
@@ -10637,7 +10643,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Key, decode(Key, _safe_json(response)))
+        return cast(Key, read(Key, response))
 
     def get_key_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Key]:
         """Like get_key(), returning an Envelope with the declared response headers."""
@@ -10648,7 +10654,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Key, decode(Key, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Key, read(Key, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def revoke_key(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Revoke key"""
@@ -10681,7 +10687,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(KeyCreated, decode(KeyCreated, _safe_json(response)))
+        return cast(KeyCreated, read(KeyCreated, response))
 
     def rotate_key_with_headers(self, id: str, body: Rotate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyCreated]:
         """Like rotate_key(), returning an Envelope with the declared response headers."""
@@ -10692,7 +10698,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(KeyCreated, decode(KeyCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(KeyCreated, read(KeyCreated, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     def get_usage(self, *, since: Optional[str] = None, until: Optional[str] = None, group_by: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Usage:
         """Get usage"""
@@ -10709,7 +10715,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Usage, decode(Usage, _safe_json(response)))
+        return cast(Usage, read(Usage, response))
 
     def get_usage_with_headers(self, *, since: Optional[str] = None, until: Optional[str] = None, group_by: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Usage]:
         """Like get_usage(), returning an Envelope with the declared response headers."""
@@ -10726,7 +10732,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Usage, decode(Usage, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Usage, read(Usage, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def set_quota_policy(self, body: QuotaPolicyPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Quota:
         """Set quota policy"""
@@ -10737,7 +10743,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Quota, decode(Quota, _safe_json(response)))
+        return cast(Quota, read(Quota, response))
 
     def set_quota_policy_with_headers(self, body: QuotaPolicyPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Quota]:
         """Like set_quota_policy(), returning an Envelope with the declared response headers."""
@@ -10748,7 +10754,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Quota, decode(Quota, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Quota, read(Quota, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_releases(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ContractReleaseList:
         """List releases"""
@@ -10759,7 +10765,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ContractReleaseList, decode(ContractReleaseList, _safe_json(response)))
+        return cast(ContractReleaseList, read(ContractReleaseList, response))
 
     def list_releases_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ContractReleaseList]:
         """Like list_releases(), returning an Envelope with the declared response headers."""
@@ -10770,7 +10776,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ContractReleaseList, decode(ContractReleaseList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ContractReleaseList, read(ContractReleaseList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_deprecations(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DeprecationPlanList:
         """List deprecations"""
@@ -10781,7 +10787,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DeprecationPlanList, decode(DeprecationPlanList, _safe_json(response)))
+        return cast(DeprecationPlanList, read(DeprecationPlanList, response))
 
     def list_deprecations_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DeprecationPlanList]:
         """Like list_deprecations(), returning an Envelope with the declared response headers."""
@@ -10792,7 +10798,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DeprecationPlanList, decode(DeprecationPlanList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(DeprecationPlanList, read(DeprecationPlanList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_audit(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> AuditList:
         """List audit"""
@@ -10821,7 +10827,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(AuditList, decode(AuditList, _safe_json(response)))
+        return cast(AuditList, read(AuditList, response))
 
     def list_audit_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[AuditList]:
         """Like list_audit(), returning an Envelope with the declared response headers."""
@@ -10850,7 +10856,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(AuditList, decode(AuditList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(AuditList, read(AuditList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def list_audit_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[AuditList]:
         op = _OPERATIONS["list_audit"]
@@ -10921,7 +10927,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(AuditChain, decode(AuditChain, _safe_json(response)))
+        return cast(AuditChain, read(AuditChain, response))
 
     def check_audit_chain_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[AuditChain]:
         """Like check_audit_chain(), returning an Envelope with the declared response headers."""
@@ -10932,7 +10938,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(AuditChain, decode(AuditChain, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(AuditChain, read(AuditChain, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def get_tutorial(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Tutorial:
         """Get tutorial"""
@@ -10943,7 +10949,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Tutorial, decode(Tutorial, _safe_json(response)))
+        return cast(Tutorial, read(Tutorial, response))
 
     def get_tutorial_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Tutorial]:
         """Like get_tutorial(), returning an Envelope with the declared response headers."""
@@ -10954,7 +10960,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Tutorial, decode(Tutorial, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Tutorial, read(Tutorial, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def get_api_metrics(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ApiMetrics:
         """Get api metrics"""
@@ -10965,7 +10971,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ApiMetrics, decode(ApiMetrics, _safe_json(response)))
+        return cast(ApiMetrics, read(ApiMetrics, response))
 
     def get_api_metrics_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ApiMetrics]:
         """Like get_api_metrics(), returning an Envelope with the declared response headers."""
@@ -10976,7 +10982,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ApiMetrics, decode(ApiMetrics, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ApiMetrics, read(ApiMetrics, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def reset_sandbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Reset:
         """Reset sandbox"""
@@ -10987,7 +10993,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Reset, decode(Reset, _safe_json(response)))
+        return cast(Reset, read(Reset, response))
 
     def reset_sandbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Reset]:
         """Like reset_sandbox(), returning an Envelope with the declared response headers."""
@@ -10998,7 +11004,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Reset, decode(Reset, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Reset, read(Reset, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def seed_sandbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Seed:
         """Seed sandbox"""
@@ -11009,7 +11015,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Seed, decode(Seed, _safe_json(response)))
+        return cast(Seed, read(Seed, response))
 
     def seed_sandbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Seed]:
         """Like seed_sandbox(), returning an Envelope with the declared response headers."""
@@ -11020,7 +11026,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Seed, decode(Seed, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Seed, read(Seed, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def claim_sandbox(self, body: Claim, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Claimed:
         """Claim sandbox"""
@@ -11031,7 +11037,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Claimed, decode(Claimed, _safe_json(response)))
+        return cast(Claimed, read(Claimed, response))
 
     def claim_sandbox_with_headers(self, body: Claim, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Claimed]:
         """Like claim_sandbox(), returning an Envelope with the declared response headers."""
@@ -11042,7 +11048,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Claimed, decode(Claimed, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Claimed, read(Claimed, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     def open_sandbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Sandbox:
         """Open sandbox"""
@@ -11053,7 +11059,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Sandbox, decode(Sandbox, _safe_json(response)))
+        return cast(Sandbox, read(Sandbox, response))
 
     def open_sandbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Sandbox]:
         """Like open_sandbox(), returning an Envelope with the declared response headers."""
@@ -11064,7 +11070,143 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Sandbox, decode(Sandbox, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Sandbox, read(Sandbox, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+
+    def get_decision_markdown(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> str:
+        """Get decision, as text/markdown"""
+        op = _OPERATIONS["get_decision_markdown"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        if format is not None:
+            params["format"] = encode(format)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(str, read(str, response))
+
+    def get_decision_markdown_with_headers(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[str]:
+        """Like get_decision_markdown(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["get_decision_markdown"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        if format is not None:
+            params["format"] = encode(format)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(str, read(str, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+
+    def lint_markdown_sarif(self, body: LintMarkdown, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Dict[str, JsonValue]:
+        """Lint markdown, as application/sarif+json"""
+        op = _OPERATIONS["lint_markdown_sarif"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Dict[str, JsonValue], read(Dict[str, JsonValue], response))
+
+    def lint_markdown_sarif_with_headers(self, body: LintMarkdown, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Dict[str, JsonValue]]:
+        """Like lint_markdown_sarif(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["lint_markdown_sarif"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Dict[str, JsonValue], read(Dict[str, JsonValue], response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    def get_prd_markdown(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> str:
+        """Get prd, as text/markdown"""
+        op = _OPERATIONS["get_prd_markdown"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(str, read(str, response))
+
+    def get_prd_markdown_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[str]:
+        """Like get_prd_markdown(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["get_prd_markdown"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(str, read(str, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+
+    def lint_prd_sarif(self, id: str, body: Optional[LintOptions], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Dict[str, JsonValue]:
+        """Lint prd, as application/sarif+json"""
+        op = _OPERATIONS["lint_prd_sarif"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Dict[str, JsonValue], read(Dict[str, JsonValue], response))
+
+    def lint_prd_sarif_with_headers(self, id: str, body: Optional[LintOptions], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Dict[str, JsonValue]]:
+        """Like lint_prd_sarif(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["lint_prd_sarif"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Dict[str, JsonValue], read(Dict[str, JsonValue], response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    def pitch_debt_markdown(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> str:
+        """Pitch debt, as text/markdown"""
+        op = _OPERATIONS["pitch_debt_markdown"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(str, read(str, response))
+
+    def pitch_debt_markdown_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[str]:
+        """Like pitch_debt_markdown(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["pitch_debt_markdown"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(str, read(str, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+
+    def get_sync_markdown(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> str:
+        """Get sync, as text/markdown"""
+        op = _OPERATIONS["get_sync_markdown"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(str, read(str, response))
+
+    def get_sync_markdown_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[str]:
+        """Like get_sync_markdown(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["get_sync_markdown"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(str, read(str, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
 
 class AsyncClient:
@@ -11106,7 +11248,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DecisionList, decode(DecisionList, _safe_json(response)))
+        return cast(DecisionList, read(DecisionList, response))
 
     async def list_decisions_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DecisionList]:
         """Like list_decisions(), returning an Envelope with the declared response headers."""
@@ -11133,7 +11275,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DecisionList, decode(DecisionList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(DecisionList, read(DecisionList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_decisions_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[DecisionList]:
         op = _OPERATIONS["list_decisions"]
@@ -11202,7 +11344,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
+        return cast(Decision, read(Decision, response))
 
     async def create_decision_with_headers(self, body: DecisionCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
         """Like create_decision(), returning an Envelope with the declared response headers."""
@@ -11213,7 +11355,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Decision, read(Decision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def verify_decisions(self, *, after: Optional[int] = None, limit: Optional[int] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Chain:
         """Verify decisions"""
@@ -11228,7 +11370,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Chain, decode(Chain, _safe_json(response)))
+        return cast(Chain, read(Chain, response))
 
     async def verify_decisions_with_headers(self, *, after: Optional[int] = None, limit: Optional[int] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Chain]:
         """Like verify_decisions(), returning an Envelope with the declared response headers."""
@@ -11243,7 +11385,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Chain, decode(Chain, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Chain, read(Chain, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def get_decision(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
         """Get decision"""
@@ -11256,7 +11398,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
+        return cast(Decision, read(Decision, response))
 
     async def get_decision_with_headers(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
         """Like get_decision(), returning an Envelope with the declared response headers."""
@@ -11269,7 +11411,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Decision, read(Decision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def update_decision(self, id: str, body: DecisionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
         """Update decision"""
@@ -11280,7 +11422,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
+        return cast(Decision, read(Decision, response))
 
     async def update_decision_with_headers(self, id: str, body: DecisionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
         """Like update_decision(), returning an Envelope with the declared response headers."""
@@ -11291,7 +11433,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Decision, read(Decision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def record_decision(self, id: str, body: Verdict, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
         """Record decision"""
@@ -11302,7 +11444,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
+        return cast(Decision, read(Decision, response))
 
     async def record_decision_with_headers(self, id: str, body: Verdict, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
         """Like record_decision(), returning an Envelope with the declared response headers."""
@@ -11313,7 +11455,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Decision, read(Decision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def link_decision(self, id: str, body: DecisionLinkCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Decision:
         """Link decision"""
@@ -11324,7 +11466,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Decision, decode(Decision, _safe_json(response)))
+        return cast(Decision, read(Decision, response))
 
     async def link_decision_with_headers(self, id: str, body: DecisionLinkCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Decision]:
         """Like link_decision(), returning an Envelope with the declared response headers."""
@@ -11335,7 +11477,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Decision, decode(Decision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Decision, read(Decision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def observe_decision(self, id: str, body: DecisionObservationCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DecisionObservation:
         """Observe decision"""
@@ -11346,7 +11488,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DecisionObservation, decode(DecisionObservation, _safe_json(response)))
+        return cast(DecisionObservation, read(DecisionObservation, response))
 
     async def observe_decision_with_headers(self, id: str, body: DecisionObservationCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DecisionObservation]:
         """Like observe_decision(), returning an Envelope with the declared response headers."""
@@ -11357,7 +11499,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DecisionObservation, decode(DecisionObservation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(DecisionObservation, read(DecisionObservation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def compute_decision_tco(self, id: str, body: TcoQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Tco:
         """Compute decision tco"""
@@ -11368,7 +11510,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Tco, decode(Tco, _safe_json(response)))
+        return cast(Tco, read(Tco, response))
 
     async def compute_decision_tco_with_headers(self, id: str, body: TcoQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Tco]:
         """Like compute_decision_tco(), returning an Envelope with the declared response headers."""
@@ -11379,7 +11521,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Tco, decode(Tco, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Tco, read(Tco, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_features(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExpandedList:
         """List features"""
@@ -11422,7 +11564,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(FeatureExpandedList, decode(FeatureExpandedList, _safe_json(response)))
+        return cast(FeatureExpandedList, read(FeatureExpandedList, response))
 
     async def list_features_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FeatureExpandedList]:
         """Like list_features(), returning an Envelope with the declared response headers."""
@@ -11465,7 +11607,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(FeatureExpandedList, decode(FeatureExpandedList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(FeatureExpandedList, read(FeatureExpandedList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_features_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[FeatureExpandedList]:
         op = _OPERATIONS["list_features"]
@@ -11566,7 +11708,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Feature, decode(Feature, _safe_json(response)))
+        return cast(Feature, read(Feature, response))
 
     async def create_feature_with_headers(self, body: FeatureCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Feature]:
         """Like create_feature(), returning an Envelope with the declared response headers."""
@@ -11577,9 +11719,9 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Feature, read(Feature, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def export_features(self, *, format: Optional[str] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExport:
+    async def export_features(self, *, format: Optional[str] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Union[FeatureExport, str]:
         """Export features"""
         op = _OPERATIONS["export_features"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -11592,9 +11734,9 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(FeatureExport, decode(FeatureExport, _safe_json(response)))
+        return cast(Union[FeatureExport, str], read(Union[FeatureExport, str], response))
 
-    async def export_features_with_headers(self, *, format: Optional[str] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FeatureExport]:
+    async def export_features_with_headers(self, *, format: Optional[str] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Union[FeatureExport, str]]:
         """Like export_features(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["export_features"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -11607,7 +11749,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(FeatureExport, decode(FeatureExport, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Union[FeatureExport, str], read(Union[FeatureExport, str], response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def get_feature(self, id: str, *, expand: Optional[List[str]] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExpanded:
         """Get feature"""
@@ -11622,7 +11764,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(FeatureExpanded, decode(FeatureExpanded, _safe_json(response)))
+        return cast(FeatureExpanded, read(FeatureExpanded, response))
 
     async def get_feature_with_headers(self, id: str, *, expand: Optional[List[str]] = None, framework: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FeatureExpanded]:
         """Like get_feature(), returning an Envelope with the declared response headers."""
@@ -11637,7 +11779,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(FeatureExpanded, decode(FeatureExpanded, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(FeatureExpanded, read(FeatureExpanded, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def delete_feature(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete feature"""
@@ -11670,7 +11812,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Feature, decode(Feature, _safe_json(response)))
+        return cast(Feature, read(Feature, response))
 
     async def update_feature_with_headers(self, id: str, body: FeaturePatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Feature]:
         """Like update_feature(), returning an Envelope with the declared response headers."""
@@ -11681,7 +11823,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Feature, read(Feature, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def search(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Matches:
         """Search"""
@@ -11700,7 +11842,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Matches, decode(Matches, _safe_json(response)))
+        return cast(Matches, read(Matches, response))
 
     async def search_with_headers(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Matches]:
         """Like search(), returning an Envelope with the declared response headers."""
@@ -11719,7 +11861,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Matches, decode(Matches, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Matches, read(Matches, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def search_pages(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Matches]:
         op = _OPERATIONS["search"]
@@ -11772,7 +11914,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Batch, decode(Batch, _safe_json(response)))
+        return cast(Batch, read(Batch, response))
 
     async def write_features_with_headers(self, body: FeatureBatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Batch]:
         """Like write_features(), returning an Envelope with the declared response headers."""
@@ -11783,7 +11925,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Batch, decode(Batch, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Batch, read(Batch, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def upsert_feature(self, source: str, external_id: str, body: FeatureContent, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Feature:
         """Upsert feature"""
@@ -11794,7 +11936,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Feature, decode(Feature, _safe_json(response)))
+        return cast(Feature, read(Feature, response))
 
     async def upsert_feature_with_headers(self, source: str, external_id: str, body: FeatureContent, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Feature]:
         """Like upsert_feature(), returning an Envelope with the declared response headers."""
@@ -11805,7 +11947,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Feature, decode(Feature, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Feature, read(Feature, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def create_score(self, id: str, body: ScoreCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Score:
         """Create score"""
@@ -11816,7 +11958,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Score, decode(Score, _safe_json(response)))
+        return cast(Score, read(Score, response))
 
     async def create_score_with_headers(self, id: str, body: ScoreCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Score]:
         """Like create_score(), returning an Envelope with the declared response headers."""
@@ -11827,7 +11969,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Score, decode(Score, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Score, read(Score, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
     async def list_scores(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ScoreList:
         """List scores"""
@@ -11864,7 +12006,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ScoreList, decode(ScoreList, _safe_json(response)))
+        return cast(ScoreList, read(ScoreList, response))
 
     async def list_scores_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScoreList]:
         """Like list_scores(), returning an Envelope with the declared response headers."""
@@ -11901,7 +12043,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ScoreList, decode(ScoreList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ScoreList, read(ScoreList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_scores_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ScoreList]:
         op = _OPERATIONS["list_scores"]
@@ -11990,7 +12132,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(FrameworkList, decode(FrameworkList, _safe_json(response)))
+        return cast(FrameworkList, read(FrameworkList, response))
 
     async def list_frameworks_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FrameworkList]:
         """Like list_frameworks(), returning an Envelope with the declared response headers."""
@@ -12001,7 +12143,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(FrameworkList, decode(FrameworkList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(FrameworkList, read(FrameworkList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_scoring_models(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ModelList:
         """List scoring models"""
@@ -12020,7 +12162,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ModelList, decode(ModelList, _safe_json(response)))
+        return cast(ModelList, read(ModelList, response))
 
     async def list_scoring_models_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ModelList]:
         """Like list_scoring_models(), returning an Envelope with the declared response headers."""
@@ -12039,7 +12181,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ModelList, decode(ModelList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ModelList, read(ModelList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_scoring_models_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ModelList]:
         op = _OPERATIONS["list_scoring_models"]
@@ -12092,7 +12234,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Model, decode(Model, _safe_json(response)))
+        return cast(Model, read(Model, response))
 
     async def create_scoring_model_with_headers(self, body: ModelCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Model]:
         """Like create_scoring_model(), returning an Envelope with the declared response headers."""
@@ -12103,7 +12245,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Model, decode(Model, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Model, read(Model, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_scoring_model(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Model:
         """Get scoring model"""
@@ -12114,7 +12256,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Model, decode(Model, _safe_json(response)))
+        return cast(Model, read(Model, response))
 
     async def get_scoring_model_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Model]:
         """Like get_scoring_model(), returning an Envelope with the declared response headers."""
@@ -12125,7 +12267,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Model, decode(Model, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Model, read(Model, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_score(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Score:
         """Get score"""
@@ -12136,7 +12278,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Score, decode(Score, _safe_json(response)))
+        return cast(Score, read(Score, response))
 
     async def get_score_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Score]:
         """Like get_score(), returning an Envelope with the declared response headers."""
@@ -12147,7 +12289,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Score, decode(Score, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Score, read(Score, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def get_roadmap(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Roadmap:
         """Get roadmap"""
@@ -12158,7 +12300,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Roadmap, decode(Roadmap, _safe_json(response)))
+        return cast(Roadmap, read(Roadmap, response))
 
     async def get_roadmap_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Roadmap]:
         """Like get_roadmap(), returning an Envelope with the declared response headers."""
@@ -12169,7 +12311,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Roadmap, decode(Roadmap, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Roadmap, read(Roadmap, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def reprioritize(self, body: Optional[Reprioritize], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Revision:
         """Reprioritize"""
@@ -12180,7 +12322,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Revision, decode(Revision, _safe_json(response)))
+        return cast(Revision, read(Revision, response))
 
     async def reprioritize_with_headers(self, body: Optional[Reprioritize], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Revision]:
         """Like reprioritize(), returning an Envelope with the declared response headers."""
@@ -12191,7 +12333,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Revision, decode(Revision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Revision, read(Revision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_roadmap_revisions(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> RevisionSummaryList:
         """List roadmap revisions"""
@@ -12212,7 +12354,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(RevisionSummaryList, decode(RevisionSummaryList, _safe_json(response)))
+        return cast(RevisionSummaryList, read(RevisionSummaryList, response))
 
     async def list_roadmap_revisions_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[RevisionSummaryList]:
         """Like list_roadmap_revisions(), returning an Envelope with the declared response headers."""
@@ -12233,7 +12375,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(RevisionSummaryList, decode(RevisionSummaryList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(RevisionSummaryList, read(RevisionSummaryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_roadmap_revisions_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[RevisionSummaryList]:
         op = _OPERATIONS["list_roadmap_revisions"]
@@ -12290,7 +12432,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Revision, decode(Revision, _safe_json(response)))
+        return cast(Revision, read(Revision, response))
 
     async def get_roadmap_revision_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Revision]:
         """Like get_roadmap_revision(), returning an Envelope with the declared response headers."""
@@ -12301,7 +12443,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Revision, decode(Revision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Revision, read(Revision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_revision_ranking(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> RankedList:
         """List revision ranking"""
@@ -12316,7 +12458,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(RankedList, decode(RankedList, _safe_json(response)))
+        return cast(RankedList, read(RankedList, response))
 
     async def list_revision_ranking_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[RankedList]:
         """Like list_revision_ranking(), returning an Envelope with the declared response headers."""
@@ -12331,7 +12473,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(RankedList, decode(RankedList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(RankedList, read(RankedList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_revision_ranking_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[RankedList]:
         op = _OPERATIONS["list_revision_ranking"]
@@ -12378,7 +12520,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(RoadmapDiff, decode(RoadmapDiff, _safe_json(response)))
+        return cast(RoadmapDiff, read(RoadmapDiff, response))
 
     async def diff_roadmap_revisions_with_headers(self, id: str, *, against: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[RoadmapDiff]:
         """Like diff_roadmap_revisions(), returning an Envelope with the declared response headers."""
@@ -12391,7 +12533,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(RoadmapDiff, decode(RoadmapDiff, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(RoadmapDiff, read(RoadmapDiff, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def simulate_roadmap(self, body: Optional[Simulate], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Simulation:
         """Simulate roadmap"""
@@ -12402,7 +12544,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Simulation, decode(Simulation, _safe_json(response)))
+        return cast(Simulation, read(Simulation, response))
 
     async def simulate_roadmap_with_headers(self, body: Optional[Simulate], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Simulation]:
         """Like simulate_roadmap(), returning an Envelope with the declared response headers."""
@@ -12413,7 +12555,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Simulation, decode(Simulation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Simulation, read(Simulation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def plan_roadmap(self, body: PlanRequest, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> RoadmapPlan:
         """Plan roadmap"""
@@ -12424,7 +12566,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(RoadmapPlan, decode(RoadmapPlan, _safe_json(response)))
+        return cast(RoadmapPlan, read(RoadmapPlan, response))
 
     async def plan_roadmap_with_headers(self, body: PlanRequest, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[RoadmapPlan]:
         """Like plan_roadmap(), returning an Envelope with the declared response headers."""
@@ -12435,7 +12577,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(RoadmapPlan, decode(RoadmapPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(RoadmapPlan, read(RoadmapPlan, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def get_allocation(self, *, status: Optional[List[str]] = None, horizon: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Allocation:
         """Get allocation"""
@@ -12454,7 +12596,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Allocation, decode(Allocation, _safe_json(response)))
+        return cast(Allocation, read(Allocation, response))
 
     async def get_allocation_with_headers(self, *, status: Optional[List[str]] = None, horizon: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Allocation]:
         """Like get_allocation(), returning an Envelope with the declared response headers."""
@@ -12473,7 +12615,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Allocation, decode(Allocation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Allocation, read(Allocation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def get_roadmap_policy(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Policy:
         """Get roadmap policy"""
@@ -12484,7 +12626,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Policy, decode(Policy, _safe_json(response)))
+        return cast(Policy, read(Policy, response))
 
     async def get_roadmap_policy_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Policy]:
         """Like get_roadmap_policy(), returning an Envelope with the declared response headers."""
@@ -12495,7 +12637,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Policy, decode(Policy, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Policy, read(Policy, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def set_roadmap_policy(self, body: PolicyWrite, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Policy:
         """Set roadmap policy"""
@@ -12506,7 +12648,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Policy, decode(Policy, _safe_json(response)))
+        return cast(Policy, read(Policy, response))
 
     async def set_roadmap_policy_with_headers(self, body: PolicyWrite, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Policy]:
         """Like set_roadmap_policy(), returning an Envelope with the declared response headers."""
@@ -12517,7 +12659,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Policy, decode(Policy, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Policy, read(Policy, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def list_overrides(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> OverrideList:
         """List overrides"""
@@ -12532,7 +12674,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(OverrideList, decode(OverrideList, _safe_json(response)))
+        return cast(OverrideList, read(OverrideList, response))
 
     async def list_overrides_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[OverrideList]:
         """Like list_overrides(), returning an Envelope with the declared response headers."""
@@ -12547,7 +12689,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(OverrideList, decode(OverrideList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(OverrideList, read(OverrideList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_overrides_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[OverrideList]:
         op = _OPERATIONS["list_overrides"]
@@ -12592,7 +12734,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Override, decode(Override, _safe_json(response)))
+        return cast(Override, read(Override, response))
 
     async def set_override_with_headers(self, feature_id: str, body: OverrideWrite, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Override]:
         """Like set_override(), returning an Envelope with the declared response headers."""
@@ -12603,7 +12745,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Override, decode(Override, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Override, read(Override, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def clear_override(self, feature_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Clear override"""
@@ -12644,7 +12786,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ItemList, decode(ItemList, _safe_json(response)))
+        return cast(ItemList, read(ItemList, response))
 
     async def list_roadmap_items_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ItemList]:
         """Like list_roadmap_items(), returning an Envelope with the declared response headers."""
@@ -12663,7 +12805,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ItemList, decode(ItemList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ItemList, read(ItemList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_roadmap_items_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ItemList]:
         op = _OPERATIONS["list_roadmap_items"]
@@ -12716,7 +12858,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Item, decode(Item, _safe_json(response)))
+        return cast(Item, read(Item, response))
 
     async def set_roadmap_item_with_headers(self, feature_id: str, body: ItemWrite, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Item]:
         """Like set_roadmap_item(), returning an Envelope with the declared response headers."""
@@ -12727,7 +12869,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Item, decode(Item, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Item, read(Item, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def delete_roadmap_item(self, feature_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete roadmap item"""
@@ -12764,7 +12906,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ViewSummaryList, decode(ViewSummaryList, _safe_json(response)))
+        return cast(ViewSummaryList, read(ViewSummaryList, response))
 
     async def list_views_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ViewSummaryList]:
         """Like list_views(), returning an Envelope with the declared response headers."""
@@ -12779,7 +12921,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ViewSummaryList, decode(ViewSummaryList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ViewSummaryList, read(ViewSummaryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_views_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ViewSummaryList]:
         op = _OPERATIONS["list_views"]
@@ -12824,7 +12966,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(View, decode(View, _safe_json(response)))
+        return cast(View, read(View, response))
 
     async def publish_view_with_headers(self, body: ViewCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[View]:
         """Like publish_view(), returning an Envelope with the declared response headers."""
@@ -12835,7 +12977,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(View, decode(View, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(View, read(View, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
     async def get_view(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> View:
         """Get view"""
@@ -12846,7 +12988,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(View, decode(View, _safe_json(response)))
+        return cast(View, read(View, response))
 
     async def get_view_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[View]:
         """Like get_view(), returning an Envelope with the declared response headers."""
@@ -12857,7 +12999,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(View, decode(View, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(View, read(View, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_scenarios(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ScenarioList:
         """List scenarios"""
@@ -12874,7 +13016,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ScenarioList, decode(ScenarioList, _safe_json(response)))
+        return cast(ScenarioList, read(ScenarioList, response))
 
     async def list_scenarios_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScenarioList]:
         """Like list_scenarios(), returning an Envelope with the declared response headers."""
@@ -12891,7 +13033,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ScenarioList, decode(ScenarioList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ScenarioList, read(ScenarioList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_scenarios_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ScenarioList]:
         op = _OPERATIONS["list_scenarios"]
@@ -12940,7 +13082,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Scenario, decode(Scenario, _safe_json(response)))
+        return cast(Scenario, read(Scenario, response))
 
     async def create_scenario_with_headers(self, body: ScenarioCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Scenario]:
         """Like create_scenario(), returning an Envelope with the declared response headers."""
@@ -12951,7 +13093,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Scenario, decode(Scenario, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Scenario, read(Scenario, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_scenario(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Scenario:
         """Get scenario"""
@@ -12962,7 +13104,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Scenario, decode(Scenario, _safe_json(response)))
+        return cast(Scenario, read(Scenario, response))
 
     async def get_scenario_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Scenario]:
         """Like get_scenario(), returning an Envelope with the declared response headers."""
@@ -12973,7 +13115,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Scenario, decode(Scenario, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Scenario, read(Scenario, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def delete_scenario(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete scenario"""
@@ -13006,7 +13148,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ScenarioDiff, decode(ScenarioDiff, _safe_json(response)))
+        return cast(ScenarioDiff, read(ScenarioDiff, response))
 
     async def diff_scenario_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScenarioDiff]:
         """Like diff_scenario(), returning an Envelope with the declared response headers."""
@@ -13017,7 +13159,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ScenarioDiff, decode(ScenarioDiff, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ScenarioDiff, read(ScenarioDiff, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def promote_scenario(self, id: str, body: Optional[Promote], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Revision:
         """Promote scenario"""
@@ -13028,7 +13170,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Revision, decode(Revision, _safe_json(response)))
+        return cast(Revision, read(Revision, response))
 
     async def promote_scenario_with_headers(self, id: str, body: Optional[Promote], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Revision]:
         """Like promote_scenario(), returning an Envelope with the declared response headers."""
@@ -13039,7 +13181,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Revision, decode(Revision, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Revision, read(Revision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_prds(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PrdList:
         """List prds"""
@@ -13058,7 +13200,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(PrdList, decode(PrdList, _safe_json(response)))
+        return cast(PrdList, read(PrdList, response))
 
     async def list_prds_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PrdList]:
         """Like list_prds(), returning an Envelope with the declared response headers."""
@@ -13077,7 +13219,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PrdList, decode(PrdList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(PrdList, read(PrdList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_prds_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[PrdList]:
         op = _OPERATIONS["list_prds"]
@@ -13130,7 +13272,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     async def create_prd_with_headers(self, body: PrdCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like create_prd(), returning an Envelope with the declared response headers."""
@@ -13141,7 +13283,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def list_prd_rules(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Rules:
         """List prd rules"""
@@ -13152,7 +13294,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Rules, decode(Rules, _safe_json(response)))
+        return cast(Rules, read(Rules, response))
 
     async def list_prd_rules_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Rules]:
         """Like list_prd_rules(), returning an Envelope with the declared response headers."""
@@ -13163,7 +13305,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Rules, decode(Rules, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Rules, read(Rules, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def lint_markdown(self, body: LintMarkdown, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Lint:
         """Lint markdown"""
@@ -13174,7 +13316,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Lint, decode(Lint, _safe_json(response)))
+        return cast(Lint, read(Lint, response))
 
     async def lint_markdown_with_headers(self, body: LintMarkdown, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Lint]:
         """Like lint_markdown(), returning an Envelope with the declared response headers."""
@@ -13185,7 +13327,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Lint, decode(Lint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Lint, read(Lint, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def get_prd(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Get prd"""
@@ -13196,7 +13338,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     async def get_prd_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like get_prd(), returning an Envelope with the declared response headers."""
@@ -13207,7 +13349,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def update_prd(self, id: str, body: PrdPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Update prd"""
@@ -13218,7 +13360,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     async def update_prd_with_headers(self, id: str, body: PrdPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like update_prd(), returning an Envelope with the declared response headers."""
@@ -13229,7 +13371,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def add_requirement(self, id: str, body: Requirement, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Add requirement"""
@@ -13240,7 +13382,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     async def add_requirement_with_headers(self, id: str, body: Requirement, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like add_requirement(), returning an Envelope with the declared response headers."""
@@ -13251,7 +13393,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def update_requirement(self, id: str, code: str, body: RequirementPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Update requirement"""
@@ -13262,7 +13404,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     async def update_requirement_with_headers(self, id: str, code: str, body: RequirementPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like update_requirement(), returning an Envelope with the declared response headers."""
@@ -13273,7 +13415,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def add_story(self, id: str, body: UserStoryInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Add story"""
@@ -13284,7 +13426,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     async def add_story_with_headers(self, id: str, body: UserStoryInput, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like add_story(), returning an Envelope with the declared response headers."""
@@ -13295,7 +13437,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def add_risk(self, id: str, body: Risk, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Add risk"""
@@ -13306,7 +13448,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     async def add_risk_with_headers(self, id: str, body: Risk, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like add_risk(), returning an Envelope with the declared response headers."""
@@ -13317,7 +13459,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def add_question(self, id: str, body: OpenQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Add question"""
@@ -13328,7 +13470,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     async def add_question_with_headers(self, id: str, body: OpenQuestion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like add_question(), returning an Envelope with the declared response headers."""
@@ -13339,7 +13481,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def update_question(self, id: str, code: str, body: QuestionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Prd:
         """Update question"""
@@ -13350,7 +13492,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Prd, decode(Prd, _safe_json(response)))
+        return cast(Prd, read(Prd, response))
 
     async def update_question_with_headers(self, id: str, code: str, body: QuestionPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Prd]:
         """Like update_question(), returning an Envelope with the declared response headers."""
@@ -13361,7 +13503,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Prd, decode(Prd, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def list_prd_versions(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> VersionSummaryList:
         """List prd versions"""
@@ -13376,7 +13518,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(VersionSummaryList, decode(VersionSummaryList, _safe_json(response)))
+        return cast(VersionSummaryList, read(VersionSummaryList, response))
 
     async def list_prd_versions_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[VersionSummaryList]:
         """Like list_prd_versions(), returning an Envelope with the declared response headers."""
@@ -13391,7 +13533,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(VersionSummaryList, decode(VersionSummaryList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(VersionSummaryList, read(VersionSummaryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_prd_versions_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[VersionSummaryList]:
         op = _OPERATIONS["list_prd_versions"]
@@ -13436,7 +13578,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Version, decode(Version, _safe_json(response)))
+        return cast(Version, read(Version, response))
 
     async def get_prd_version_with_headers(self, id: str, number: int, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Version]:
         """Like get_prd_version(), returning an Envelope with the declared response headers."""
@@ -13447,7 +13589,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Version, decode(Version, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Version, read(Version, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def diff_prd(self, id: str, *, from_: Optional[int] = None, to: Optional[int] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PrdDiff:
         """Diff prd"""
@@ -13462,7 +13604,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(PrdDiff, decode(PrdDiff, _safe_json(response)))
+        return cast(PrdDiff, read(PrdDiff, response))
 
     async def diff_prd_with_headers(self, id: str, *, from_: Optional[int] = None, to: Optional[int] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PrdDiff]:
         """Like diff_prd(), returning an Envelope with the declared response headers."""
@@ -13477,7 +13619,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PrdDiff, decode(PrdDiff, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(PrdDiff, read(PrdDiff, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_prd_reviews(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ReviewList:
         """List prd reviews"""
@@ -13492,7 +13634,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ReviewList, decode(ReviewList, _safe_json(response)))
+        return cast(ReviewList, read(ReviewList, response))
 
     async def list_prd_reviews_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ReviewList]:
         """Like list_prd_reviews(), returning an Envelope with the declared response headers."""
@@ -13507,7 +13649,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ReviewList, decode(ReviewList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ReviewList, read(ReviewList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_prd_reviews_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ReviewList]:
         op = _OPERATIONS["list_prd_reviews"]
@@ -13552,7 +13694,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ReviewAnswered, decode(ReviewAnswered, _safe_json(response)))
+        return cast(ReviewAnswered, read(ReviewAnswered, response))
 
     async def review_prd_with_headers(self, id: str, body: ReviewCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ReviewAnswered]:
         """Like review_prd(), returning an Envelope with the declared response headers."""
@@ -13563,7 +13705,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ReviewAnswered, decode(ReviewAnswered, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(ReviewAnswered, read(ReviewAnswered, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
     async def list_prd_observations(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ObservationList:
         """List prd observations"""
@@ -13580,7 +13722,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ObservationList, decode(ObservationList, _safe_json(response)))
+        return cast(ObservationList, read(ObservationList, response))
 
     async def list_prd_observations_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ObservationList]:
         """Like list_prd_observations(), returning an Envelope with the declared response headers."""
@@ -13597,7 +13739,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ObservationList, decode(ObservationList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ObservationList, read(ObservationList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_prd_observations_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ObservationList]:
         op = _OPERATIONS["list_prd_observations"]
@@ -13646,7 +13788,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Observation, decode(Observation, _safe_json(response)))
+        return cast(Observation, read(Observation, response))
 
     async def observe_metric_with_headers(self, id: str, body: ObservationCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Observation]:
         """Like observe_metric(), returning an Envelope with the declared response headers."""
@@ -13657,7 +13799,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Observation, decode(Observation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Observation, read(Observation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
     async def lint_prd(self, id: str, body: Optional[LintOptions], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Lint:
         """Lint prd"""
@@ -13668,7 +13810,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Lint, decode(Lint, _safe_json(response)))
+        return cast(Lint, read(Lint, response))
 
     async def lint_prd_with_headers(self, id: str, body: Optional[LintOptions], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Lint]:
         """Like lint_prd(), returning an Envelope with the declared response headers."""
@@ -13679,9 +13821,9 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Lint, decode(Lint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Lint, read(Lint, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def export_prd(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Dict[str, JsonValue]:
+    async def export_prd(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Union[Dict[str, JsonValue], str]:
         """Export prd"""
         op = _OPERATIONS["export_prd"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13692,9 +13834,9 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Dict[str, JsonValue], decode(Dict[str, JsonValue], _safe_json(response)))
+        return cast(Union[Dict[str, JsonValue], str], read(Union[Dict[str, JsonValue], str], response))
 
-    async def export_prd_with_headers(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Dict[str, JsonValue]]:
+    async def export_prd_with_headers(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Union[Dict[str, JsonValue], str]]:
         """Like export_prd(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["export_prd"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13705,7 +13847,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Dict[str, JsonValue], decode(Dict[str, JsonValue], _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Union[Dict[str, JsonValue], str], read(Union[Dict[str, JsonValue], str], response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def list_debts(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DebtList:
         """List debts"""
@@ -13724,7 +13866,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DebtList, decode(DebtList, _safe_json(response)))
+        return cast(DebtList, read(DebtList, response))
 
     async def list_debts_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DebtList]:
         """Like list_debts(), returning an Envelope with the declared response headers."""
@@ -13743,7 +13885,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DebtList, decode(DebtList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(DebtList, read(DebtList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_debts_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[DebtList]:
         op = _OPERATIONS["list_debts"]
@@ -13796,7 +13938,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Debt, decode(Debt, _safe_json(response)))
+        return cast(Debt, read(Debt, response))
 
     async def create_debt_with_headers(self, body: DebtCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Debt]:
         """Like create_debt(), returning an Envelope with the declared response headers."""
@@ -13807,7 +13949,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Debt, read(Debt, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_debt(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Debt:
         """Get debt"""
@@ -13818,7 +13960,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Debt, decode(Debt, _safe_json(response)))
+        return cast(Debt, read(Debt, response))
 
     async def get_debt_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Debt]:
         """Like get_debt(), returning an Envelope with the declared response headers."""
@@ -13829,7 +13971,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Debt, read(Debt, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def delete_debt(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete debt"""
@@ -13862,7 +14004,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Debt, decode(Debt, _safe_json(response)))
+        return cast(Debt, read(Debt, response))
 
     async def update_debt_with_headers(self, id: str, body: DebtPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Debt]:
         """Like update_debt(), returning an Envelope with the declared response headers."""
@@ -13873,7 +14015,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Debt, decode(Debt, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Debt, read(Debt, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def pitch_debt(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Pitch:
         """Pitch debt"""
@@ -13884,7 +14026,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Pitch, decode(Pitch, _safe_json(response)))
+        return cast(Pitch, read(Pitch, response))
 
     async def pitch_debt_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Pitch]:
         """Like pitch_debt(), returning an Envelope with the declared response headers."""
@@ -13895,7 +14037,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Pitch, decode(Pitch, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Pitch, read(Pitch, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def list_spikes(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeList:
         """List spikes"""
@@ -13914,7 +14056,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SpikeList, decode(SpikeList, _safe_json(response)))
+        return cast(SpikeList, read(SpikeList, response))
 
     async def list_spikes_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SpikeList]:
         """Like list_spikes(), returning an Envelope with the declared response headers."""
@@ -13933,7 +14075,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeList, decode(SpikeList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(SpikeList, read(SpikeList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_spikes_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[SpikeList]:
         op = _OPERATIONS["list_spikes"]
@@ -13986,7 +14128,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SpikeSpike, decode(SpikeSpike, _safe_json(response)))
+        return cast(SpikeSpike, read(SpikeSpike, response))
 
     async def create_spike_with_headers(self, body: SpikeCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SpikeSpike]:
         """Like create_spike(), returning an Envelope with the declared response headers."""
@@ -13997,7 +14139,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(SpikeSpike, read(SpikeSpike, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_spike(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeSpike:
         """Get spike"""
@@ -14008,7 +14150,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SpikeSpike, decode(SpikeSpike, _safe_json(response)))
+        return cast(SpikeSpike, read(SpikeSpike, response))
 
     async def get_spike_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SpikeSpike]:
         """Like get_spike(), returning an Envelope with the declared response headers."""
@@ -14019,7 +14161,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(SpikeSpike, read(SpikeSpike, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def start_spike(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeSpike:
         """Start spike"""
@@ -14030,7 +14172,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SpikeSpike, decode(SpikeSpike, _safe_json(response)))
+        return cast(SpikeSpike, read(SpikeSpike, response))
 
     async def start_spike_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SpikeSpike]:
         """Like start_spike(), returning an Envelope with the declared response headers."""
@@ -14041,7 +14183,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(SpikeSpike, read(SpikeSpike, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def conclude_spike(self, id: str, body: SpikeConclusion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeSpike:
         """Conclude spike"""
@@ -14052,7 +14194,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SpikeSpike, decode(SpikeSpike, _safe_json(response)))
+        return cast(SpikeSpike, read(SpikeSpike, response))
 
     async def conclude_spike_with_headers(self, id: str, body: SpikeConclusion, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SpikeSpike]:
         """Like conclude_spike(), returning an Envelope with the declared response headers."""
@@ -14063,7 +14205,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SpikeSpike, decode(SpikeSpike, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(SpikeSpike, read(SpikeSpike, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def list_syncs(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SyncList:
         """List syncs"""
@@ -14080,7 +14222,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SyncList, decode(SyncList, _safe_json(response)))
+        return cast(SyncList, read(SyncList, response))
 
     async def list_syncs_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SyncList]:
         """Like list_syncs(), returning an Envelope with the declared response headers."""
@@ -14097,7 +14239,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SyncList, decode(SyncList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(SyncList, read(SyncList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_syncs_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[SyncList]:
         op = _OPERATIONS["list_syncs"]
@@ -14146,7 +14288,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Sync, decode(Sync, _safe_json(response)))
+        return cast(Sync, read(Sync, response))
 
     async def create_sync_with_headers(self, body: SyncCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Sync]:
         """Like create_sync(), returning an Envelope with the declared response headers."""
@@ -14157,7 +14299,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Sync, read(Sync, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_sync(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Sync:
         """Get sync"""
@@ -14168,7 +14310,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Sync, decode(Sync, _safe_json(response)))
+        return cast(Sync, read(Sync, response))
 
     async def get_sync_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Sync]:
         """Like get_sync(), returning an Envelope with the declared response headers."""
@@ -14179,7 +14321,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Sync, read(Sync, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def update_sync(self, id: str, body: SyncPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Sync:
         """Update sync"""
@@ -14190,7 +14332,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Sync, decode(Sync, _safe_json(response)))
+        return cast(Sync, read(Sync, response))
 
     async def update_sync_with_headers(self, id: str, body: SyncPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Sync]:
         """Like update_sync(), returning an Envelope with the declared response headers."""
@@ -14201,7 +14343,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Sync, decode(Sync, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Sync, read(Sync, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def list_blockers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> BlockerList:
         """List blockers"""
@@ -14220,7 +14362,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(BlockerList, decode(BlockerList, _safe_json(response)))
+        return cast(BlockerList, read(BlockerList, response))
 
     async def list_blockers_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[BlockerList]:
         """Like list_blockers(), returning an Envelope with the declared response headers."""
@@ -14239,7 +14381,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(BlockerList, decode(BlockerList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(BlockerList, read(BlockerList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_blockers_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[BlockerList]:
         op = _OPERATIONS["list_blockers"]
@@ -14292,7 +14434,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Blocker, decode(Blocker, _safe_json(response)))
+        return cast(Blocker, read(Blocker, response))
 
     async def create_blocker_with_headers(self, body: BlockerCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Blocker]:
         """Like create_blocker(), returning an Envelope with the declared response headers."""
@@ -14303,7 +14445,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Blocker, read(Blocker, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_blocker(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Blocker:
         """Get blocker"""
@@ -14314,7 +14456,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Blocker, decode(Blocker, _safe_json(response)))
+        return cast(Blocker, read(Blocker, response))
 
     async def get_blocker_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Blocker]:
         """Like get_blocker(), returning an Envelope with the declared response headers."""
@@ -14325,7 +14467,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Blocker, read(Blocker, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def update_blocker(self, id: str, body: BlockerPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Blocker:
         """Update blocker"""
@@ -14336,7 +14478,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Blocker, decode(Blocker, _safe_json(response)))
+        return cast(Blocker, read(Blocker, response))
 
     async def update_blocker_with_headers(self, id: str, body: BlockerPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Blocker]:
         """Like update_blocker(), returning an Envelope with the declared response headers."""
@@ -14347,7 +14489,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Blocker, decode(Blocker, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Blocker, read(Blocker, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def list_plans(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PlanList:
         """List plans"""
@@ -14362,7 +14504,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(PlanList, decode(PlanList, _safe_json(response)))
+        return cast(PlanList, read(PlanList, response))
 
     async def list_plans_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PlanList]:
         """Like list_plans(), returning an Envelope with the declared response headers."""
@@ -14377,7 +14519,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanList, decode(PlanList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(PlanList, read(PlanList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_plans_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[PlanList]:
         op = _OPERATIONS["list_plans"]
@@ -14422,7 +14564,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(PlanPlan, decode(PlanPlan, _safe_json(response)))
+        return cast(PlanPlan, read(PlanPlan, response))
 
     async def create_plan_with_headers(self, body: PlanCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PlanPlan]:
         """Like create_plan(), returning an Envelope with the declared response headers."""
@@ -14433,7 +14575,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(PlanPlan, read(PlanPlan, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_plan(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PlanPlan:
         """Get plan"""
@@ -14444,7 +14586,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(PlanPlan, decode(PlanPlan, _safe_json(response)))
+        return cast(PlanPlan, read(PlanPlan, response))
 
     async def get_plan_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PlanPlan]:
         """Like get_plan(), returning an Envelope with the declared response headers."""
@@ -14455,7 +14597,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(PlanPlan, read(PlanPlan, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def delete_plan(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete plan"""
@@ -14488,7 +14630,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(PlanPlan, decode(PlanPlan, _safe_json(response)))
+        return cast(PlanPlan, read(PlanPlan, response))
 
     async def update_plan_with_headers(self, id: str, body: PlanPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PlanPlan]:
         """Like update_plan(), returning an Envelope with the declared response headers."""
@@ -14499,7 +14641,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(PlanPlan, read(PlanPlan, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def import_load_test(self, id: str, body: LoadTestImport, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PlanPlan:
         """Import load test"""
@@ -14510,7 +14652,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(PlanPlan, decode(PlanPlan, _safe_json(response)))
+        return cast(PlanPlan, read(PlanPlan, response))
 
     async def import_load_test_with_headers(self, id: str, body: LoadTestImport, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PlanPlan]:
         """Like import_load_test(), returning an Envelope with the declared response headers."""
@@ -14521,7 +14663,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(PlanPlan, decode(PlanPlan, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(PlanPlan, read(PlanPlan, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_catalog(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Catalog:
         """Get catalog"""
@@ -14532,7 +14674,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Catalog, decode(Catalog, _safe_json(response)))
+        return cast(Catalog, read(Catalog, response))
 
     async def get_catalog_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Catalog]:
         """Like get_catalog(), returning an Envelope with the declared response headers."""
@@ -14543,7 +14685,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Catalog, decode(Catalog, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Catalog, read(Catalog, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_endpoints(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> EndpointList:
         """List endpoints"""
@@ -14558,7 +14700,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(EndpointList, decode(EndpointList, _safe_json(response)))
+        return cast(EndpointList, read(EndpointList, response))
 
     async def list_endpoints_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[EndpointList]:
         """Like list_endpoints(), returning an Envelope with the declared response headers."""
@@ -14573,7 +14715,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(EndpointList, decode(EndpointList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(EndpointList, read(EndpointList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_endpoints_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[EndpointList]:
         op = _OPERATIONS["list_endpoints"]
@@ -14618,7 +14760,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(EndpointCreated, decode(EndpointCreated, _safe_json(response)))
+        return cast(EndpointCreated, read(EndpointCreated, response))
 
     async def create_endpoint_with_headers(self, body: EndpointCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[EndpointCreated]:
         """Like create_endpoint(), returning an Envelope with the declared response headers."""
@@ -14629,7 +14771,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(EndpointCreated, decode(EndpointCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(EndpointCreated, read(EndpointCreated, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_endpoint(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Endpoint:
         """Get endpoint"""
@@ -14640,7 +14782,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Endpoint, decode(Endpoint, _safe_json(response)))
+        return cast(Endpoint, read(Endpoint, response))
 
     async def get_endpoint_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Endpoint]:
         """Like get_endpoint(), returning an Envelope with the declared response headers."""
@@ -14651,7 +14793,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Endpoint, decode(Endpoint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Endpoint, read(Endpoint, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def delete_endpoint(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete endpoint"""
@@ -14684,7 +14826,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Endpoint, decode(Endpoint, _safe_json(response)))
+        return cast(Endpoint, read(Endpoint, response))
 
     async def update_endpoint_with_headers(self, id: str, body: EndpointPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Endpoint]:
         """Like update_endpoint(), returning an Envelope with the declared response headers."""
@@ -14695,7 +14837,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Endpoint, decode(Endpoint, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Endpoint, read(Endpoint, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_endpoint_stats(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> EndpointStats:
         """Get endpoint stats"""
@@ -14706,7 +14848,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(EndpointStats, decode(EndpointStats, _safe_json(response)))
+        return cast(EndpointStats, read(EndpointStats, response))
 
     async def get_endpoint_stats_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[EndpointStats]:
         """Like get_endpoint_stats(), returning an Envelope with the declared response headers."""
@@ -14717,7 +14859,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(EndpointStats, decode(EndpointStats, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(EndpointStats, read(EndpointStats, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_secrets(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SecretList:
         """List secrets"""
@@ -14728,7 +14870,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SecretList, decode(SecretList, _safe_json(response)))
+        return cast(SecretList, read(SecretList, response))
 
     async def list_secrets_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SecretList]:
         """Like list_secrets(), returning an Envelope with the declared response headers."""
@@ -14739,7 +14881,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SecretList, decode(SecretList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(SecretList, read(SecretList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def rotate_secret(self, id: str, body: RotateSecret, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SecretCreated:
         """Rotate secret"""
@@ -14750,7 +14892,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SecretCreated, decode(SecretCreated, _safe_json(response)))
+        return cast(SecretCreated, read(SecretCreated, response))
 
     async def rotate_secret_with_headers(self, id: str, body: RotateSecret, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SecretCreated]:
         """Like rotate_secret(), returning an Envelope with the declared response headers."""
@@ -14761,7 +14903,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SecretCreated, decode(SecretCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(SecretCreated, read(SecretCreated, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
     async def delete_secret(self, id: str, key_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Delete secret"""
@@ -14794,7 +14936,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Jwks, decode(Jwks, _safe_json(response)))
+        return cast(Jwks, read(Jwks, response))
 
     async def get_jwks_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Jwks]:
         """Like get_jwks(), returning an Envelope with the declared response headers."""
@@ -14805,7 +14947,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Jwks, decode(Jwks, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Jwks, read(Jwks, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def test_endpoint(self, id: str, body: Optional[TestRequest], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DeliveryWithAttempts:
         """Test endpoint"""
@@ -14816,7 +14958,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DeliveryWithAttempts, decode(DeliveryWithAttempts, _safe_json(response)))
+        return cast(DeliveryWithAttempts, read(DeliveryWithAttempts, response))
 
     async def test_endpoint_with_headers(self, id: str, body: Optional[TestRequest], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DeliveryWithAttempts]:
         """Like test_endpoint(), returning an Envelope with the declared response headers."""
@@ -14827,7 +14969,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DeliveryWithAttempts, decode(DeliveryWithAttempts, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(DeliveryWithAttempts, read(DeliveryWithAttempts, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_deliveries(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DeliveryList:
         """List deliveries"""
@@ -14848,7 +14990,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DeliveryList, decode(DeliveryList, _safe_json(response)))
+        return cast(DeliveryList, read(DeliveryList, response))
 
     async def list_deliveries_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DeliveryList]:
         """Like list_deliveries(), returning an Envelope with the declared response headers."""
@@ -14869,7 +15011,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DeliveryList, decode(DeliveryList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(DeliveryList, read(DeliveryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_deliveries_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[DeliveryList]:
         op = _OPERATIONS["list_deliveries"]
@@ -14926,7 +15068,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DeliveryWithAttempts, decode(DeliveryWithAttempts, _safe_json(response)))
+        return cast(DeliveryWithAttempts, read(DeliveryWithAttempts, response))
 
     async def get_delivery_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DeliveryWithAttempts]:
         """Like get_delivery(), returning an Envelope with the declared response headers."""
@@ -14937,7 +15079,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DeliveryWithAttempts, decode(DeliveryWithAttempts, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(DeliveryWithAttempts, read(DeliveryWithAttempts, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def redeliver(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Delivery:
         """Redeliver"""
@@ -14948,7 +15090,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Delivery, decode(Delivery, _safe_json(response)))
+        return cast(Delivery, read(Delivery, response))
 
     async def redeliver_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Delivery]:
         """Like redeliver(), returning an Envelope with the declared response headers."""
@@ -14959,7 +15101,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Delivery, decode(Delivery, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Delivery, read(Delivery, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_events(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> EventList:
         """List events"""
@@ -14980,7 +15122,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(EventList, decode(EventList, _safe_json(response)))
+        return cast(EventList, read(EventList, response))
 
     async def list_events_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[EventList]:
         """Like list_events(), returning an Envelope with the declared response headers."""
@@ -15001,7 +15143,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(EventList, decode(EventList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(EventList, read(EventList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_events_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[EventList]:
         op = _OPERATIONS["list_events"]
@@ -15072,7 +15214,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Event, decode(Event, _safe_json(response)))
+        return cast(Event, read(Event, response))
 
     async def get_event_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Event]:
         """Like get_event(), returning an Envelope with the declared response headers."""
@@ -15083,7 +15225,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Event, decode(Event, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Event, read(Event, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def redeliver_many(self, body: RedeliverMany, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Redeliver many"""
@@ -15094,7 +15236,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Operation, decode(Operation, _safe_json(response)))
+        return cast(Operation, read(Operation, response))
 
     async def redeliver_many_with_headers(self, body: RedeliverMany, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Operation]:
         """Like redeliver_many(), returning an Envelope with the declared response headers."""
@@ -15105,7 +15247,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Operation, read(Operation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def replay(self, id: str, body: ReplayRequest, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Replay"""
@@ -15116,7 +15258,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Operation, decode(Operation, _safe_json(response)))
+        return cast(Operation, read(Operation, response))
 
     async def replay_with_headers(self, id: str, body: ReplayRequest, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Operation]:
         """Like replay(), returning an Envelope with the declared response headers."""
@@ -15127,7 +15269,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Operation, read(Operation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def trigger_event(self, body: Trigger, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Triggered:
         """Trigger event"""
@@ -15138,7 +15280,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Triggered, decode(Triggered, _safe_json(response)))
+        return cast(Triggered, read(Triggered, response))
 
     async def trigger_event_with_headers(self, body: Trigger, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Triggered]:
         """Like trigger_event(), returning an Envelope with the declared response headers."""
@@ -15149,7 +15291,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Triggered, decode(Triggered, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Triggered, read(Triggered, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
     async def expunge_event(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Event:
         """Expunge event"""
@@ -15160,7 +15302,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Event, decode(Event, _safe_json(response)))
+        return cast(Event, read(Event, response))
 
     async def expunge_event_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Event]:
         """Like expunge_event(), returning an Envelope with the declared response headers."""
@@ -15171,7 +15313,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Event, decode(Event, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Event, read(Event, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def verify_webhook(self, body: VerifyRequest, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Verification:
         """Verify webhook"""
@@ -15182,7 +15324,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Verification, decode(Verification, _safe_json(response)))
+        return cast(Verification, read(Verification, response))
 
     async def verify_webhook_with_headers(self, body: VerifyRequest, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Verification]:
         """Like verify_webhook(), returning an Envelope with the declared response headers."""
@@ -15193,7 +15335,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Verification, decode(Verification, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Verification, read(Verification, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def get_inbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Inbox:
         """Get inbox"""
@@ -15204,7 +15346,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Inbox, decode(Inbox, _safe_json(response)))
+        return cast(Inbox, read(Inbox, response))
 
     async def get_inbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Inbox]:
         """Like get_inbox(), returning an Envelope with the declared response headers."""
@@ -15215,7 +15357,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Inbox, decode(Inbox, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Inbox, read(Inbox, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_inbox_messages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> MessageList:
         """List inbox messages"""
@@ -15230,7 +15372,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(MessageList, decode(MessageList, _safe_json(response)))
+        return cast(MessageList, read(MessageList, response))
 
     async def list_inbox_messages_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[MessageList]:
         """Like list_inbox_messages(), returning an Envelope with the declared response headers."""
@@ -15245,7 +15387,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(MessageList, decode(MessageList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(MessageList, read(MessageList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_inbox_messages_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[MessageList]:
         op = _OPERATIONS["list_inbox_messages"]
@@ -15294,7 +15436,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ImportSummaryList, decode(ImportSummaryList, _safe_json(response)))
+        return cast(ImportSummaryList, read(ImportSummaryList, response))
 
     async def list_imports_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ImportSummaryList]:
         """Like list_imports(), returning an Envelope with the declared response headers."""
@@ -15309,7 +15451,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ImportSummaryList, decode(ImportSummaryList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ImportSummaryList, read(ImportSummaryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_imports_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ImportSummaryList]:
         op = _OPERATIONS["list_imports"]
@@ -15354,7 +15496,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Import_, decode(Import_, _safe_json(response)))
+        return cast(Import_, read(Import_, response))
 
     async def create_import_with_headers(self, body: ImportCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Import_]:
         """Like create_import(), returning an Envelope with the declared response headers."""
@@ -15365,7 +15507,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Import_, decode(Import_, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Import_, read(Import_, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
     async def get_import(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Import_:
         """Get import"""
@@ -15376,7 +15518,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Import_, decode(Import_, _safe_json(response)))
+        return cast(Import_, read(Import_, response))
 
     async def get_import_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Import_]:
         """Like get_import(), returning an Envelope with the declared response headers."""
@@ -15387,7 +15529,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Import_, decode(Import_, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Import_, read(Import_, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_operations(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> OperationList:
         """List operations"""
@@ -15406,7 +15548,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(OperationList, decode(OperationList, _safe_json(response)))
+        return cast(OperationList, read(OperationList, response))
 
     async def list_operations_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[OperationList]:
         """Like list_operations(), returning an Envelope with the declared response headers."""
@@ -15425,7 +15567,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(OperationList, decode(OperationList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(OperationList, read(OperationList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_operations_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[OperationList]:
         op = _OPERATIONS["list_operations"]
@@ -15478,7 +15620,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Operation, decode(Operation, _safe_json(response)))
+        return cast(Operation, read(Operation, response))
 
     async def get_operation_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Operation]:
         """Like get_operation(), returning an Envelope with the declared response headers."""
@@ -15489,7 +15631,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Operation, read(Operation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def pause_operation(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Pause operation"""
@@ -15500,7 +15642,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Operation, decode(Operation, _safe_json(response)))
+        return cast(Operation, read(Operation, response))
 
     async def pause_operation_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Operation]:
         """Like pause_operation(), returning an Envelope with the declared response headers."""
@@ -15511,7 +15653,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Operation, read(Operation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def resume_operation(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Resume operation"""
@@ -15522,7 +15664,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Operation, decode(Operation, _safe_json(response)))
+        return cast(Operation, read(Operation, response))
 
     async def resume_operation_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Operation]:
         """Like resume_operation(), returning an Envelope with the declared response headers."""
@@ -15533,7 +15675,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Operation, read(Operation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def cancel_operation(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Operation:
         """Cancel operation"""
@@ -15544,7 +15686,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Operation, decode(Operation, _safe_json(response)))
+        return cast(Operation, read(Operation, response))
 
     async def cancel_operation_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Operation]:
         """Like cancel_operation(), returning an Envelope with the declared response headers."""
@@ -15555,7 +15697,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Operation, decode(Operation, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Operation, read(Operation, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def sign_up(self, body: Signup, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SignedUp:
         """Sign up"""
@@ -15566,7 +15708,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(SignedUp, decode(SignedUp, _safe_json(response)))
+        return cast(SignedUp, read(SignedUp, response))
 
     async def sign_up_with_headers(self, body: Signup, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SignedUp]:
         """Like sign_up(), returning an Envelope with the declared response headers."""
@@ -15577,7 +15719,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(SignedUp, decode(SignedUp, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(SignedUp, read(SignedUp, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
     async def list_keys(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyList:
         """List keys"""
@@ -15592,7 +15734,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(KeyList, decode(KeyList, _safe_json(response)))
+        return cast(KeyList, read(KeyList, response))
 
     async def list_keys_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyList]:
         """Like list_keys(), returning an Envelope with the declared response headers."""
@@ -15607,7 +15749,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(KeyList, decode(KeyList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(KeyList, read(KeyList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_keys_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[KeyList]:
         op = _OPERATIONS["list_keys"]
@@ -15652,7 +15794,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(KeyCreated, decode(KeyCreated, _safe_json(response)))
+        return cast(KeyCreated, read(KeyCreated, response))
 
     async def create_key_with_headers(self, body: KeyCreate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyCreated]:
         """Like create_key(), returning an Envelope with the declared response headers."""
@@ -15663,7 +15805,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(KeyCreated, decode(KeyCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(KeyCreated, read(KeyCreated, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_key(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Key:
         """Get key"""
@@ -15674,7 +15816,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Key, decode(Key, _safe_json(response)))
+        return cast(Key, read(Key, response))
 
     async def get_key_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Key]:
         """Like get_key(), returning an Envelope with the declared response headers."""
@@ -15685,7 +15827,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Key, decode(Key, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(Key, read(Key, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def revoke_key(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Revoke key"""
@@ -15718,7 +15860,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(KeyCreated, decode(KeyCreated, _safe_json(response)))
+        return cast(KeyCreated, read(KeyCreated, response))
 
     async def rotate_key_with_headers(self, id: str, body: Rotate, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyCreated]:
         """Like rotate_key(), returning an Envelope with the declared response headers."""
@@ -15729,7 +15871,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(KeyCreated, decode(KeyCreated, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
+        return Envelope(data=cast(KeyCreated, read(KeyCreated, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string"), ("etag", "etag", "string")]), response=response)
 
     async def get_usage(self, *, since: Optional[str] = None, until: Optional[str] = None, group_by: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Usage:
         """Get usage"""
@@ -15746,7 +15888,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Usage, decode(Usage, _safe_json(response)))
+        return cast(Usage, read(Usage, response))
 
     async def get_usage_with_headers(self, *, since: Optional[str] = None, until: Optional[str] = None, group_by: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Usage]:
         """Like get_usage(), returning an Envelope with the declared response headers."""
@@ -15763,7 +15905,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Usage, decode(Usage, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Usage, read(Usage, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def set_quota_policy(self, body: QuotaPolicyPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Quota:
         """Set quota policy"""
@@ -15774,7 +15916,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Quota, decode(Quota, _safe_json(response)))
+        return cast(Quota, read(Quota, response))
 
     async def set_quota_policy_with_headers(self, body: QuotaPolicyPatch, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Quota]:
         """Like set_quota_policy(), returning an Envelope with the declared response headers."""
@@ -15785,7 +15927,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Quota, decode(Quota, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Quota, read(Quota, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_releases(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ContractReleaseList:
         """List releases"""
@@ -15796,7 +15938,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ContractReleaseList, decode(ContractReleaseList, _safe_json(response)))
+        return cast(ContractReleaseList, read(ContractReleaseList, response))
 
     async def list_releases_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ContractReleaseList]:
         """Like list_releases(), returning an Envelope with the declared response headers."""
@@ -15807,7 +15949,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ContractReleaseList, decode(ContractReleaseList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ContractReleaseList, read(ContractReleaseList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_deprecations(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DeprecationPlanList:
         """List deprecations"""
@@ -15818,7 +15960,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(DeprecationPlanList, decode(DeprecationPlanList, _safe_json(response)))
+        return cast(DeprecationPlanList, read(DeprecationPlanList, response))
 
     async def list_deprecations_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DeprecationPlanList]:
         """Like list_deprecations(), returning an Envelope with the declared response headers."""
@@ -15829,7 +15971,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(DeprecationPlanList, decode(DeprecationPlanList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(DeprecationPlanList, read(DeprecationPlanList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_audit(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> AuditList:
         """List audit"""
@@ -15858,7 +16000,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(AuditList, decode(AuditList, _safe_json(response)))
+        return cast(AuditList, read(AuditList, response))
 
     async def list_audit_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[AuditList]:
         """Like list_audit(), returning an Envelope with the declared response headers."""
@@ -15887,7 +16029,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(AuditList, decode(AuditList, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(AuditList, read(AuditList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def list_audit_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[AuditList]:
         op = _OPERATIONS["list_audit"]
@@ -15960,7 +16102,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(AuditChain, decode(AuditChain, _safe_json(response)))
+        return cast(AuditChain, read(AuditChain, response))
 
     async def check_audit_chain_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[AuditChain]:
         """Like check_audit_chain(), returning an Envelope with the declared response headers."""
@@ -15971,7 +16113,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(AuditChain, decode(AuditChain, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(AuditChain, read(AuditChain, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def get_tutorial(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Tutorial:
         """Get tutorial"""
@@ -15982,7 +16124,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Tutorial, decode(Tutorial, _safe_json(response)))
+        return cast(Tutorial, read(Tutorial, response))
 
     async def get_tutorial_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Tutorial]:
         """Like get_tutorial(), returning an Envelope with the declared response headers."""
@@ -15993,7 +16135,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Tutorial, decode(Tutorial, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Tutorial, read(Tutorial, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def get_api_metrics(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ApiMetrics:
         """Get api metrics"""
@@ -16004,7 +16146,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(ApiMetrics, decode(ApiMetrics, _safe_json(response)))
+        return cast(ApiMetrics, read(ApiMetrics, response))
 
     async def get_api_metrics_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ApiMetrics]:
         """Like get_api_metrics(), returning an Envelope with the declared response headers."""
@@ -16015,7 +16157,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(ApiMetrics, decode(ApiMetrics, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(ApiMetrics, read(ApiMetrics, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def reset_sandbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Reset:
         """Reset sandbox"""
@@ -16026,7 +16168,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Reset, decode(Reset, _safe_json(response)))
+        return cast(Reset, read(Reset, response))
 
     async def reset_sandbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Reset]:
         """Like reset_sandbox(), returning an Envelope with the declared response headers."""
@@ -16037,7 +16179,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Reset, decode(Reset, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Reset, read(Reset, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def seed_sandbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Seed:
         """Seed sandbox"""
@@ -16048,7 +16190,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Seed, decode(Seed, _safe_json(response)))
+        return cast(Seed, read(Seed, response))
 
     async def seed_sandbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Seed]:
         """Like seed_sandbox(), returning an Envelope with the declared response headers."""
@@ -16059,7 +16201,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Seed, decode(Seed, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Seed, read(Seed, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def claim_sandbox(self, body: Claim, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Claimed:
         """Claim sandbox"""
@@ -16070,7 +16212,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Claimed, decode(Claimed, _safe_json(response)))
+        return cast(Claimed, read(Claimed, response))
 
     async def claim_sandbox_with_headers(self, body: Claim, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Claimed]:
         """Like claim_sandbox(), returning an Envelope with the declared response headers."""
@@ -16081,7 +16223,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Claimed, decode(Claimed, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Claimed, read(Claimed, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
     async def open_sandbox(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Sandbox:
         """Open sandbox"""
@@ -16092,7 +16234,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return cast(Sandbox, decode(Sandbox, _safe_json(response)))
+        return cast(Sandbox, read(Sandbox, response))
 
     async def open_sandbox_with_headers(self, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Sandbox]:
         """Like open_sandbox(), returning an Envelope with the declared response headers."""
@@ -16103,14 +16245,151 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Sandbox, decode(Sandbox, _safe_json(response))), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+        return Envelope(data=cast(Sandbox, read(Sandbox, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
+
+    async def get_decision_markdown(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> str:
+        """Get decision, as text/markdown"""
+        op = _OPERATIONS["get_decision_markdown"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        if format is not None:
+            params["format"] = encode(format)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(str, read(str, response))
+
+    async def get_decision_markdown_with_headers(self, id: str, *, format: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[str]:
+        """Like get_decision_markdown(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["get_decision_markdown"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        if format is not None:
+            params["format"] = encode(format)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(str, read(str, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+
+    async def lint_markdown_sarif(self, body: LintMarkdown, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Dict[str, JsonValue]:
+        """Lint markdown, as application/sarif+json"""
+        op = _OPERATIONS["lint_markdown_sarif"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Dict[str, JsonValue], read(Dict[str, JsonValue], response))
+
+    async def lint_markdown_sarif_with_headers(self, body: LintMarkdown, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Dict[str, JsonValue]]:
+        """Like lint_markdown_sarif(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["lint_markdown_sarif"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Dict[str, JsonValue], read(Dict[str, JsonValue], response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    async def get_prd_markdown(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> str:
+        """Get prd, as text/markdown"""
+        op = _OPERATIONS["get_prd_markdown"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(str, read(str, response))
+
+    async def get_prd_markdown_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[str]:
+        """Like get_prd_markdown(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["get_prd_markdown"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(str, read(str, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+
+    async def lint_prd_sarif(self, id: str, body: Optional[LintOptions], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Dict[str, JsonValue]:
+        """Lint prd, as application/sarif+json"""
+        op = _OPERATIONS["lint_prd_sarif"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(Dict[str, JsonValue], read(Dict[str, JsonValue], response))
+
+    async def lint_prd_sarif_with_headers(self, id: str, body: Optional[LintOptions], *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Dict[str, JsonValue]]:
+        """Like lint_prd_sarif(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["lint_prd_sarif"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(Dict[str, JsonValue], read(Dict[str, JsonValue], response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+
+    async def pitch_debt_markdown(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> str:
+        """Pitch debt, as text/markdown"""
+        op = _OPERATIONS["pitch_debt_markdown"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(str, read(str, response))
+
+    async def pitch_debt_markdown_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[str]:
+        """Like pitch_debt_markdown(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["pitch_debt_markdown"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(str, read(str, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
+
+    async def get_sync_markdown(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> str:
+        """Get sync, as text/markdown"""
+        op = _OPERATIONS["get_sync_markdown"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return cast(str, read(str, response))
+
+    async def get_sync_markdown_with_headers(self, id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[str]:
+        """Like get_sync_markdown(), returning an Envelope with the declared response headers."""
+        op = _OPERATIONS["get_sync_markdown"]
+        auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
+        params: Dict[str, Any] = dict(auth_query)
+        url = build_url(self._server_url, op["path"], {"id": id})
+        response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
+        if not response.is_success:
+            raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
+        return Envelope(data=cast(str, read(str, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
 
 
 
 from functools import lru_cache
 
-from ._send import send, send_async, typed_stream, typed_stream_async
+from ._send import read_with, send, send_async, typed_stream, typed_stream_async
 
+read = read_with(decode)
 iter_sse, aiter_sse = typed_stream(iter_sse), typed_stream_async(aiter_sse)
 get_type_hints = lru_cache(maxsize=None)(get_type_hints)  # type: ignore[assignment]

@@ -17,7 +17,8 @@ from typing import Any, AsyncIterator, Callable, Dict, Iterator, Optional, TypeV
 
 import httpx
 
-from .errors import APIConnectionError, APIError, APITimeoutError, RoadbedError, problem_of
+from ._accept import ACCEPT
+from .errors import APIConnectionError, APIError, APITimeoutError, NotModified, RoadbedError, problem_of
 from .problems import BY_CODE
 
 RETRIES = 2
@@ -39,7 +40,7 @@ NULL: Any = Null()
 
 
 def send(client: httpx.Client, config: Dict[str, Any], op: Dict[str, Any], url: str, **given: Any) -> httpx.Response:
-    """The answer, read whole, of a status below 400. Raises APIError, APIConnectionError or APITimeoutError."""
+    """The answer, read whole, of a 2xx. Raises APIError, NotModified, APIConnectionError or APITimeoutError."""
     call = Call(config, op, url, **given)
     while True:
         try:
@@ -88,7 +89,9 @@ class Call:
         self.method = method.upper()
         self.attempt = 1
         self.retries = int({**(config.get("retry") or {}), **(retry or {})}.get("retries", RETRIES))
-        sent = httpx.Headers({"Accept": "application/json", **(config.get("headers") or {}), **(headers or {})})
+        sent = httpx.Headers(
+            {"Accept": ACCEPT.get(self.name, "application/json"), **(config.get("headers") or {}), **(headers or {})}
+        )
         key = idempotency_key if idempotency_key is not None else config.get("idempotency_key")
         if self.method == "POST" and key not in (None, False) and "Idempotency-Key" not in sent:
             sent["Idempotency-Key"] = key if isinstance(key, str) else key() if callable(key) else str(uuid.uuid4())
@@ -109,7 +112,9 @@ class Call:
 
     def failure(self, response: httpx.Response) -> Optional[RoadbedError]:
         """What is wrong with this answer; None when nothing is."""
-        if response.status_code >= 400:
+        if response.status_code == 304:
+            return NotModified(response)
+        if not response.is_success:
             return _told(response)
         if _is_json(response) and not _is_whole(response):
             return APIConnectionError(f"{self.name}: the answer is not whole, its JSON cannot be read.")
@@ -125,6 +130,8 @@ class Call:
         return asked_s if asked_s is not None else random.uniform(0, ceiling_s)  # noqa: S311
 
     def _worth_it(self, failure: RoadbedError) -> bool:
+        if isinstance(failure, NotModified):
+            return False
         if not isinstance(failure, APIError):
             return self.repeatable
         if failure.status == 429:
@@ -132,6 +139,15 @@ class Call:
         if failure.status == 409:
             return failure.code == "idempotency_in_progress"
         return self.repeatable and (failure.status == 408 or failure.status >= 500)
+
+
+def read_with(decode: Callable[[Any, Any], Any]) -> Callable[[Any, httpx.Response], Any]:
+    """The reader of answers: JSON becomes its model, other text is given as it is, and nothing is None."""
+
+    def read(type_: Any, response: httpx.Response) -> Any:
+        return decode(type_, response.json()) if _is_json(response) else response.text or None
+
+    return read
 
 
 Streaming = TypeVar("Streaming", bound=Callable[..., Any])

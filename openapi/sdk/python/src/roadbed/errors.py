@@ -23,6 +23,15 @@ class APITimeoutError(APIConnectionError):
     """No answer within the timeout of an attempt."""
 
 
+class NotModified(RoadbedError):
+    """304: what you have, by the `If-None-Match` that you sent, is current. `etag` is its version."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self.etag: str = response.headers.get("etag", "")
+        super().__init__(f"304: it is still at version {self.etag}.")
+
+
 @dataclass(frozen=True)
 class FieldError:
     """What is wrong with one field, header or parameter. `name` is a JSON pointer for a field."""
