@@ -80,9 +80,10 @@ class VerifyRequest(Body):
 
 
 class Clause(Shown):
-    """One thing that a receiver checks. `passed` is null when an earlier failure leaves nothing to check."""
+    """One thing that a receiver checks, and whether the body is what was sent. `passed` is null for what could not be
+    checked: an earlier clause fails, or the log has no such event."""
 
-    name: Literal["headers", "clock", "format", "signature"]
+    name: Literal["headers", "clock", "format", "body", "signature"]
     passed: bool | None
     code: str | None
     message: str
@@ -97,4 +98,6 @@ class Verification(Shown):
     message: str
     version: str | None = Field(description="The signature's version that matched: v1 or v1a.")
     clauses: list[Clause] = Field(max_length=10)
-    hints: dict[str, Any] = Field(description="What else was found, like the age in seconds.")
+    hints: dict[str, Any] = Field(
+        description="`age_s` of the timestamp, and `differs_at`: a JSON Pointer into a changed body."
+    )
