@@ -16,7 +16,7 @@ from api.decisions.link import AlreadySuperseded, link
 from api.decisions.models import Decision
 from api.decisions.record import record
 from api.decisions.schemas import DecisionCreate, DecisionLinkCreate, Format, Verdict
-from api.http.etags import Precondition
+from api.http.etags import ANY
 from api.problems import Invalid
 from api.stores import Prepared, Transaction
 
@@ -91,7 +91,7 @@ async def _make(tx: Transaction, text: str, told: records.Read, aliases: list[st
             decided_by=told.decided_by,
             decided_at=told.decided_at if told.decided_at and told.decided_at <= datetime.now(UTC) else None,
         )
-        await record(tx, decision_id, verdict, Precondition(None))
+        await record(tx, decision_id, verdict, ANY)
         await _link(tx, decision_id, told.supersedes, result)
     elif told.status == "accepted":
         result.skipped.append({"line": 0, "reason": "it is accepted, but names no chosen option: it is a draft here"})

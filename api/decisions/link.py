@@ -13,12 +13,15 @@ from api.decisions import chain, events
 from api.decisions.draft import DECISION
 from api.decisions.models import Decision, DecisionLink
 from api.decisions.schemas import DecisionLinkCreate
+from api.http.etags import ANY, Precondition
 from api.problems import Conflict, invalid_field
 from api.stores import Prepared, Transaction
 from api.webhooks.outbox import emit
 
 _DECISION = Prepared(
-    select(Decision.status, Decision.number, Decision.title).where(owned(Decision), Decision.id == bindparam("id"))
+    select(Decision.status, Decision.number, Decision.title, Decision.version).where(
+        owned(Decision), Decision.id == bindparam("id")
+    )
 )
 _SUPERSEDED = Prepared(
     select(DecisionLink.from_id).where(
@@ -40,13 +43,17 @@ class AlreadySuperseded(Conflict):
     code, title = "already_superseded", "Another decision took its place already"
 
 
-async def link(tx: Transaction, decision_id: UUID, wanted: DecisionLinkCreate) -> asyncpg.Record:
+async def link(
+    tx: Transaction, decision_id: UUID, wanted: DecisionLinkCreate, precondition: Precondition = ANY
+) -> asyncpg.Record:
     """Link the two, put the link into the chain, and emit `decision.superseded` or `decision.amended`.
 
-    Gives the later decision. Raises NotFound, NotRecorded, AlreadySuperseded, Invalid for a link that leads back.
+    Gives the later decision. Raises NotFound, PreconditionFailed, NotRecorded, AlreadySuperseded, and Invalid for a
+    link that leads back.
     """
     await chain.hold(tx)
     later = await one(tx, _DECISION, decision_id, "decision", "dec")
+    precondition.check(later["version"])
     earlier = await tx.first(_DECISION, id=wanted.decision_id)
     if earlier is None:
         raise invalid_field("/decision_id", "there is no such decision here", "unknown_decision")

@@ -113,9 +113,9 @@ async def record_decision(tx: Tx, id: DecisionId, verdict: Verdict, precondition
 
 
 @router.post("/decisions/{id}/links", **operation("link_decision", scope="decisions:write", returns=DecisionShown))
-async def link_decision(tx: Tx, id: DecisionId, wanted: DecisionLinkCreate) -> Reply:
+async def link_decision(tx: Tx, id: DecisionId, wanted: DecisionLinkCreate, precondition: IfMatch) -> Reply:
     """Say that this decision supersedes or amends an earlier one. Both stay as they were recorded."""
-    row = await link(tx, id, wanted)
+    row = await link(tx, id, wanted, precondition)
     return one(row["json"], row["version"])
 
 

@@ -16,7 +16,7 @@ from api.features.schemas import (
     FeatureShown,
 )
 from api.features.write import create, delete, revise
-from api.http.etags import IfMatch
+from api.http.etags import IfMatch, IfMatchOrNone
 from api.http.reply import Reply, computed, created, no_content, one
 from api.http.route import Tx, operation
 from api.http.schema import ExternalId, Slug
@@ -51,7 +51,7 @@ async def write_features(tx: Tx, request: Request, batch: FeatureBatch) -> Reply
     responses={201: {"model": FeatureShown, "description": "Created"}},
 )
 async def upsert_feature(
-    tx: Tx, source: Slug, external_id: ExternalId, content: FeatureContent, precondition: IfMatch
+    tx: Tx, source: Slug, external_id: ExternalId, content: FeatureContent, precondition: IfMatchOrNone
 ) -> Reply:
     """Create the feature of this name in another tool (201), or update what the body gives (200).
 

@@ -18,7 +18,7 @@ from api.features import events
 from api.features.models import Feature
 from api.features.schemas import FeatureCreate
 from api.features.write import FEATURE, WRITABLE, lock_dependencies
-from api.http.etags import Precondition
+from api.http.etags import ANY, Precondition
 from api.problems import Pointer, Unavailable
 from api.stores import Prepared, Transaction
 from api.webhooks.outbox import emit_many
@@ -59,7 +59,7 @@ async def upsert(
         left = [place for place in range(len(items)) if place not in outcomes]
         if not left:
             break
-        outcomes |= await _write(tx, {place: items[place] for place in left}, ids or {}, precondition)
+        outcomes |= await _write(tx, {place: items[place] for place in left}, ids or {}, precondition or ANY)
     else:
         raise Unavailable("Others are writing the same external ids. Send the request again in a second.")
     await _tell(tx, items, outcomes)
@@ -67,14 +67,15 @@ async def upsert(
 
 
 async def _write(
-    tx: Transaction, items: Mapping[int, FeatureCreate], ids: Mapping[int, UUID], precondition: Precondition | None
+    tx: Transaction, items: Mapping[int, FeatureCreate], ids: Mapping[int, UUID], precondition: Precondition
 ) -> dict[int, Outcome]:
     """One round. An item that somebody else creates meanwhile has no outcome: the next round updates it."""
     found = await _found(tx, items, ids)
     changes: dict[int, dict[str, Any]] = {}
+    if len(found) < len(items):
+        precondition.check(None)
     for place, row in found.items():
-        if precondition is not None:
-            precondition.check(row["version"])
+        precondition.check(row["version"])
         changes[place] = _changes(items[place], row, named_by_id=place in ids)
     outcomes = {
         place: Outcome("unchanged", row["id"], row["version"]) for place, row in found.items() if not changes[place]

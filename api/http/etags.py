@@ -27,38 +27,85 @@ def fresh(request: Request, row: Mapping[str, Any]) -> Response:
 
 
 class Precondition:
-    """What `If-Match` asks of the version that a change starts from."""
+    """What `If-Match` and `If-None-Match` ask of what a change starts from (RFC 9110, 13.1).
 
-    def __init__(self, versions: frozenset[int] | None) -> None:
-        self._versions = versions
+    `only` are the versions that it may start from, `new` says that there must be nothing yet, `there` that there must
+    be something.
+    """
 
-    def check(self, version: int) -> None:
-        """Raises PreconditionFailed, with the current ETag, when the caller has seen another version."""
-        if self._versions is not None and version not in self._versions:
+    def __init__(self, only: frozenset[int] | None = None, *, there: bool = False, new: bool = False) -> None:
+        self._only = only
+        self._there = there or only is not None
+        self._new = new
+
+    def check(self, version: int | None) -> None:
+        """`version` is what is there now, None where there is nothing.
+
+        Raises PreconditionFailed, with the current ETag, when the caller has seen something else.
+        """
+        if version is None:
+            if self._there:
+                message = "There is nothing here yet that If-Match could mean. Leave the header out to create it."
+                raise PreconditionFailed(message)
+            return
+        headers = {"ETag": f'"{version}"'}
+        if self._new:
+            message = f"It is here already, at version {version}. Leave If-None-Match out to change it."
+            raise PreconditionFailed(message, headers=headers)
+        if self._only is not None and version not in self._only:
             raise PreconditionFailed(
                 f"The resource is at version {version}. Read it again and repeat the change on what you find.",
-                headers={"ETag": f'"{version}"'},
+                headers=headers,
             )
 
 
-async def _if_match(
-    if_match: Annotated[
-        str | None,
-        Header(
-            max_length=200,
-            description='The ETag that the change starts from, like `"3"`.',
-            json_schema_extra={"pattern": r'^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$'},
-            examples=['"3"'],
-        ),
-    ] = None,
-) -> Precondition:
-    if if_match is None or if_match.strip() == "*":
-        return Precondition(None)
+ANY = Precondition()
+_LONGEST = 200
+_IfMatchHeader = Annotated[
+    str | None,
+    Header(
+        max_length=_LONGEST,
+        description='The ETag that the change starts from, like `"3"`.',
+        json_schema_extra={"pattern": r'^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$'},
+        examples=['"3"'],
+    ),
+]
+_IfNoneMatchHeader = Annotated[
+    str | None,
+    Header(
+        max_length=_LONGEST,
+        description="`*`: only create it, do not change what is there.",
+        json_schema_extra={"pattern": r"^\*$"},
+        examples=["*"],
+    ),
+]
+
+
+async def _if_match(request: Request, if_match: _IfMatchHeader = None) -> Precondition:
+    if if_match is None:
+        return ANY
+    # Lines of one name are one list (RFC 9110, 5.3); FastAPI gives the last.
+    text = ",".join(request.headers.getlist("if-match")).strip()
+    if text == "*":
+        return Precondition(there=True)
     try:
-        return Precondition(frozenset(_version(tag) for tag in if_match.split(",")))
+        if len(text) > _LONGEST:
+            raise ValueError(text)
+        return Precondition(frozenset(_version(tag) for tag in text.split(",")))
     except ValueError:
         message = 'If-Match takes the ETag of the resource, like "3".'
         raise Invalid(message, errors=(Pointer("invalid", message, "header", "If-Match"),)) from None
+
+
+async def _if_match_or_none(
+    precondition: Annotated[Precondition, Depends(_if_match)], if_none_match: _IfNoneMatchHeader = None
+) -> Precondition:
+    if if_none_match is None:
+        return precondition
+    if if_none_match.strip() != "*" or precondition is not ANY:
+        message = "Of a write If-None-Match takes * alone, without If-Match: only create, do not change."
+        raise Invalid(message, errors=(Pointer("invalid", message, "header", "If-None-Match"),))
+    return Precondition(new=True)
 
 
 def _version(tag: str) -> int:
@@ -73,3 +120,5 @@ def _version(tag: str) -> int:
 
 
 IfMatch = Annotated[Precondition, Depends(_if_match)]
+# Of a PUT that creates what is not there.
+IfMatchOrNone = Annotated[Precondition, Depends(_if_match_or_none)]

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
 from fastapi._compat import Undefined
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
@@ -22,7 +23,7 @@ from api.http.arguments import Handler
 from api.http.deprecation import Deprecation
 from api.http.reply import Reply
 from api.http.schema import ListShown
-from api.problems import Invalid, Problem, RequestTimeout, TooLarge, UnsupportedMediaType
+from api.problems import Invalid, Pointer, Problem, RequestTimeout, TooLarge, UnsupportedMediaType
 from api.stores import Scope, Stores, Transaction
 
 Run = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -144,6 +145,7 @@ class Route(APIRoute):
 
     def _runner(self, handle: Handler) -> Callable[["WireRequest"], Coroutine[Any, Any, Response]]:
         deprecation = self.deprecation
+        takes_condition = self.methods == {"GET"} or _takes_header(self.dependant, "if-match")
 
         async def run(request: WireRequest) -> Response:
             stores: Stores = request.app.state.stores
@@ -151,6 +153,8 @@ class Route(APIRoute):
                 request.state.deprecation_headers = deprecation.headers(stores.settings.base_url)
             _refuse_nul(request)
             scope = await self.admit(request, stores)
+            if not takes_condition:
+                _refuse_condition(request)
             await request.read(stores.settings.body_limit_bytes, stores.settings.body_timeout_s)
             sent = request.headers.getlist(idempotency.HEADER) if request.method == "POST" else []
             key = idempotency.read_key(sent)
@@ -225,6 +229,18 @@ def _refuse_nul(request: Request) -> None:
     """Postgres keeps no U+0000, so no parameter may hold one."""
     if b"%00" in request.scope.get("query_string", b"") or "\x00" in request.scope["path"]:
         raise Invalid("A parameter holds the character U+0000. Leave it out.")
+
+
+def _takes_header(dependant: Dependant, name: str) -> bool:
+    own = any(field.alias == name for field in dependant.header_params)
+    return own or any(_takes_header(one, name) for one in dependant.dependencies)
+
+
+def _refuse_condition(request: Request) -> None:
+    """A condition that nothing here can be held against is not ignored: the caller relies on it."""
+    if any(name == b"if-match" for name, _ in request.scope["headers"]):
+        message = "This operation changes nothing that has an ETag. Leave If-Match out."
+        raise Invalid(message, errors=(Pointer("not_taken", message, "header", "If-Match"),))
 
 
 def _too_large(limit_bytes: int) -> TooLarge:

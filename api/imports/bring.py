@@ -26,7 +26,7 @@ from api.decisions.schemas import DecisionCreate, DecisionPatch
 from api.features.models import Feature
 from api.features.schemas import FeatureCreate
 from api.features.upsert import upsert
-from api.http.etags import Precondition
+from api.http.etags import ANY
 from api.http.representation import Columns, Representation
 from api.imports.formats import read
 from api.imports.models import Import
@@ -350,7 +350,7 @@ async def _write_decision(tx: Transaction, row: ReadDecision, reading: Reading, 
     else:
         decision_id = found["id"]
         patch = DecisionPatch.model_validate({name: row.body[name] for name in ("options", "criteria", "ratings")})
-        await revise(tx, decision_id, patch, Precondition(None))
+        await revise(tx, decision_id, patch, ANY)
         tally.count("updated")
     tally.decision_ids.append(decision_id)
 

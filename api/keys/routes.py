@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from api import json
 from api.accounts.auth import CallerOf, WorkspaceRoute
 from api.accounts.schemas import KeyCreate, KeyCreated, KeyId, KeyShown
-from api.http.etags import fresh
+from api.http.etags import IfMatch, fresh
 from api.http.pagination import Listing, PageQuery
 from api.http.reply import Reply, computed, created, no_content
 from api.http.route import OpenRoute, OpenStores, Tx, operation
@@ -42,15 +42,18 @@ async def get_key(tx: Tx, request: Request, id: KeyId) -> Response:
 
 
 @router.post("/keys/{id}/rotate", **operation("rotate_key", scope="keys:admin", returns=KeyCreated, status=201))
-async def rotate_key(tx: Tx, caller: CallerOf, stores: OpenStores, id: KeyId, given: Rotate) -> Reply:
+async def rotate_key(
+    tx: Tx, caller: CallerOf, stores: OpenStores, id: KeyId, given: Rotate, precondition: IfMatch
+) -> Reply:
     """Make a new key with the same name and scopes; the old one works for `overlap_s` more seconds."""
-    return _told_once(*await rotate(tx, stores.settings.pepper_bytes, id, given.overlap_s, caller.scopes))
+    pepper = stores.settings.pepper_bytes
+    return _told_once(*await rotate(tx, pepper, id, given.overlap_s, caller.scopes, precondition))
 
 
 @router.delete("/keys/{id}", **operation("revoke_key", scope="keys:admin", status=204))
-async def revoke_key(tx: Tx, id: KeyId) -> Response:
+async def revoke_key(tx: Tx, id: KeyId, precondition: IfMatch) -> Response:
     """Revoke a key. It is refused everywhere within a second; its row stays, for the record."""
-    await revoke(tx, id)
+    await revoke(tx, id, precondition)
     return no_content()
 
 

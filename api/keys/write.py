@@ -13,6 +13,7 @@ from api.accounts.schemas import KeyCreate, KeyShown
 from api.accounts.scopes import EVERY_SCOPE, covers
 from api.accounts.tenancy import Resource, one, owned
 from api.db import seconds, uuid7, wire_id
+from api.http.etags import Precondition
 from api.http.representation import Representation
 from api.keys import events
 from api.problems import Conflict, InsufficientScope, Pointer
@@ -53,13 +54,16 @@ async def create(tx: Transaction, pepper: bytes, key: KeyCreate, held: frozenset
     return text, secret
 
 
-async def rotate(tx: Transaction, pepper: bytes, key_id: UUID, overlap_s: int, held: frozenset[str]) -> tuple[str, str]:
+async def rotate(
+    tx: Transaction, pepper: bytes, key_id: UUID, overlap_s: int, held: frozenset[str], precondition: Precondition
+) -> tuple[str, str]:
     """Make a key with the same name and scopes, and let the old one expire after the overlap (seconds).
 
     A key that was made to last 90 days gets a successor that lasts 90 days. Gives what `create` gives.
-    Raises NotFound, KeyEnded, InsufficientScope.
+    Raises NotFound, PreconditionFailed, KeyEnded, InsufficientScope.
     """
     old = await one(tx, _LOCK, key_id, "key", "key")
+    precondition.check(old["version"])
     now: datetime = await tx.value(_NOW)
     if old["revoked_at"] is not None or (old["expires_at"] is not None and old["expires_at"] <= now):
         raise KeyEnded(f"{wire_id('key', key_id)} is revoked or has expired. Make a new key with POST /v1/keys.")
@@ -72,10 +76,13 @@ async def rotate(tx: Transaction, pepper: bytes, key_id: UUID, overlap_s: int, h
     return text, secret
 
 
-async def revoke(tx: Transaction, key_id: UUID) -> None:
-    """Refused on every process within a second. Again changes nothing and tells nobody. Raises NotFound."""
-    if not await end(tx, key_id, "requested", None):
-        await KEY.read(tx, key_id)
+async def revoke(tx: Transaction, key_id: UUID, precondition: Precondition) -> None:
+    """Refused on every process within a second. Again changes nothing and tells nobody.
+
+    Raises NotFound, PreconditionFailed.
+    """
+    precondition.check((await one(tx, _LOCK, key_id, "key", "key"))["version"])
+    await end(tx, key_id, "requested", None)
 
 
 async def end(tx: Transaction, key_id: UUID, reason: str, source_url: str | None) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from api.accounts.auth import WorkspaceRoute
-from api.http.etags import fresh
+from api.http.etags import IfMatch, fresh
 from api.http.pagination import Listing
 from api.http.reply import Reply, one
 from api.http.route import Tx, operation
@@ -30,25 +30,25 @@ async def get_operation(tx: Tx, request: Request, id: OperationId) -> Response:
 
 
 @router.post("/operations/{id}/pause", **operation("pause_operation", scope="operations:write", returns=OperationShown))
-async def pause_operation(tx: Tx, id: OperationId) -> Reply:
+async def pause_operation(tx: Tx, id: OperationId, precondition: IfMatch) -> Reply:
     """Stop before the next step. What was done stays."""
-    row = await start.pause(tx, id)
+    row = await start.pause(tx, id, precondition)
     return one(row["json"], row["version"])
 
 
 @router.post(
     "/operations/{id}/resume", **operation("resume_operation", scope="operations:write", returns=OperationShown)
 )
-async def resume_operation(tx: Tx, id: OperationId) -> Reply:
+async def resume_operation(tx: Tx, id: OperationId, precondition: IfMatch) -> Reply:
     """Go on where it was paused."""
-    row = await start.resume(tx, id)
+    row = await start.resume(tx, id, precondition)
     return one(row["json"], row["version"])
 
 
 @router.post(
     "/operations/{id}/cancel", **operation("cancel_operation", scope="operations:write", returns=OperationShown)
 )
-async def cancel_operation(tx: Tx, request: Request, id: OperationId) -> Reply:
+async def cancel_operation(tx: Tx, request: Request, id: OperationId, precondition: IfMatch) -> Reply:
     """End it where it is. What was done stays."""
-    row = await start.cancel(tx, id, request.app.state.tell_finished)
+    row = await start.cancel(tx, id, request.app.state.tell_finished, precondition)
     return one(row["json"], row["version"])

@@ -26,6 +26,7 @@ from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, u
 from api import json
 from api.accounts.tenancy import Resource, one, owned
 from api.db import uuid7, wire_id
+from api.http.etags import Precondition
 from api.http.representation import Columns, Representation
 from api.operations.models import Operation
 from api.operations.schemas import OperationShown
@@ -125,20 +126,23 @@ async def start(
     return operation_id, row
 
 
-async def pause(tx: Transaction, operation_id: UUID) -> asyncpg.Record:
+async def pause(tx: Transaction, operation_id: UUID, precondition: Precondition) -> asyncpg.Record:
     """Stop before the next step; the one under way is undone. Pausing twice is as good as once.
 
-    Raises NotFound, OperationEnded.
+    Raises NotFound, PreconditionFailed, OperationEnded.
     """
-    status = await _status(tx, operation_id)
+    status = await _status(tx, operation_id, precondition)
     if status == "paused":
         return await OPERATION.read(tx, operation_id)
     return await one(tx, _PAUSE, operation_id, "operation", "op")
 
 
-async def resume(tx: Transaction, operation_id: UUID) -> asyncpg.Record:
-    """Go on where it was paused. One that is not paused stays as it is. Raises NotFound, OperationEnded."""
-    status = await _status(tx, operation_id)
+async def resume(tx: Transaction, operation_id: UUID, precondition: Precondition) -> asyncpg.Record:
+    """Go on where it was paused. One that is not paused stays as it is.
+
+    Raises NotFound, PreconditionFailed, OperationEnded.
+    """
+    status = await _status(tx, operation_id, precondition)
     if status != "paused":
         return await OPERATION.read(tx, operation_id)
     row = await one(tx, _RESUME, operation_id, "operation", "op")
@@ -146,19 +150,20 @@ async def resume(tx: Transaction, operation_id: UUID) -> asyncpg.Record:
     return row
 
 
-async def cancel(tx: Transaction, operation_id: UUID, tell: Tell) -> asyncpg.Record:
-    """End it where it is; what its steps have done stays. Raises NotFound, OperationEnded.
+async def cancel(tx: Transaction, operation_id: UUID, tell: Tell, precondition: Precondition) -> asyncpg.Record:
+    """End it where it is; what its steps have done stays. Raises NotFound, PreconditionFailed, OperationEnded.
 
     `tell` emits `operation.finished`: this package is below webhooks and cannot.
     """
-    await _status(tx, operation_id)
+    await _status(tx, operation_id, precondition)
     row = await one(tx, _CANCEL, operation_id, "operation", "op")
     await tell(tx, row["json"])
     return row
 
 
-async def _status(tx: Transaction, operation_id: UUID) -> str:
+async def _status(tx: Transaction, operation_id: UUID, precondition: Precondition) -> str:
     row = await one(tx, _LOCK, operation_id, "operation", "op")
+    precondition.check(row["version"])
     status: str = row["status"]
     if status in ("succeeded", "failed", "cancelled"):
         raise OperationEnded(f"{wire_id('op', operation_id)} has ended: it is {status}. Start a new one.")

@@ -52,7 +52,7 @@ async def delete_plan(tx: Tx, id: PlanId, precondition: IfMatch) -> Response:
 
 
 @router.post("/plans/{id}/loadtests", **operation("import_load_test", scope="plans:write", returns=PlanShown))
-async def import_load_test(tx: Tx, id: PlanId, given: LoadTestImport) -> Reply:
+async def import_load_test(tx: Tx, id: PlanId, given: LoadTestImport, precondition: IfMatch) -> Reply:
     """Take in what k6 or JMeter measured, and hold it against the target."""
-    row = await take_in(tx, id, given)
+    row = await take_in(tx, id, given, precondition)
     return one(row["json"], row["version"])

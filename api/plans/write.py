@@ -92,9 +92,13 @@ async def remove(tx: Transaction, plan_id: UUID, precondition: Precondition) -> 
     await emit(tx, events.DELETED, row["json"])
 
 
-async def take_in(tx: Transaction, plan_id: UUID, given: LoadTestImport) -> asyncpg.Record:
-    """Keep what a load test measured, held against the target. Raises NotFound, TooManyLoadTests, Invalid."""
+async def take_in(tx: Transaction, plan_id: UUID, given: LoadTestImport, precondition: Precondition) -> asyncpg.Record:
+    """Keep what a load test measured, held against the target.
+
+    Raises NotFound, PreconditionFailed, TooManyLoadTests, Invalid.
+    """
     row = await one(tx, _LOCK, plan_id, "plan", "plan")
+    precondition.check(row["version"])
     if len(row["loadtests"]) >= MOST_LOADTESTS:
         raise TooManyLoadTests(f"{wire_id('plan', plan_id)} has {MOST_LOADTESTS}. Make a plan for the next round.")
     result = read(given.content, given.format)

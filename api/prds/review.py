@@ -8,6 +8,7 @@ import asyncpg
 from api import json
 from api.accounts.tenancy import insert_owned, one
 from api.db import uuid7, wire_id
+from api.http.etags import Precondition
 from api.http.representation import Representation
 from api.prds import events
 from api.prds.approval import Standing, approval, refuse_open_questions
@@ -29,12 +30,16 @@ class NotInReview(Conflict):
     code, title = "not_in_review", "The PRD is not in review"
 
 
-async def review(tx: Transaction, prd_id: UUID, given: ReviewCreate, key_name: str) -> tuple[UUID, dict[str, Any]]:
+async def review(
+    tx: Transaction, prd_id: UUID, given: ReviewCreate, key_name: str, precondition: Precondition
+) -> tuple[UUID, dict[str, Any]]:
     """Keep the verdict, and approve the PRD when the quorum is there. Gives the review's id and what is answered.
 
-    A reviewer's last verdict counts. Raises NotFound, NotInReview, QuestionsOpen when a blocking one has no answer.
+    A reviewer's last verdict counts. Raises NotFound, PreconditionFailed, NotInReview, QuestionsOpen when a blocking
+    one has no answer.
     """
     row = await one(tx, LOCK, prd_id, "PRD", "prd")
+    precondition.check(row["version"])
     _check_open(prd_id, row, given)
     if given.verdict == "approve":
         refuse_open_questions(await _standing(tx, prd_id, row))

@@ -190,9 +190,9 @@ async def diff_prd(tx: Tx, id: PrdId, query: Annotated[DiffQuery, Query()]) -> R
 
 
 @router.post("/prds/{id}/reviews", **operation("review_prd", scope="prds:write", returns=ReviewAnswered, status=201))
-async def review_prd(tx: Tx, id: PrdId, caller: CallerOf, given: ReviewCreate) -> Reply:
+async def review_prd(tx: Tx, id: PrdId, caller: CallerOf, given: ReviewCreate, precondition: IfMatch) -> Reply:
     """Review a PRD that is in review. The approval that makes the quorum approves it."""
-    review_id, answer = await review(tx, id, given, caller.key_name)
+    review_id, answer = await review(tx, id, given, caller.key_name, precondition)
     return created(json.dump(answer), f"/v1/prds/{wire_id('prd', id)}/reviews#{wire_id('rvw', review_id)}")
 
 

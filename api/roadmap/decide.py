@@ -35,13 +35,18 @@ _SET = Prepared(
     _override.on_conflict_do_update(
         index_elements=["workspace_id", "livemode", "feature_id"],
         set_={name: _override.excluded[name] for name in ("rank", "reason", "author", "expires_at")}
-        | {"created_at": func.now()},
-    ).returning(OVERRIDE.text())
+        | {"created_at": func.now(), "version": RoadmapOverride.version + 1},
+    ).returning(OVERRIDE.text(), RoadmapOverride.version)
 )
 _CLEAR = Prepared(
     delete(RoadmapOverride)
     .where(owned(RoadmapOverride), RoadmapOverride.feature_id == bindparam("id"))
-    .returning(RoadmapOverride.id)
+    .returning(RoadmapOverride.version)
+)
+_OVERRIDE_VERSION = Prepared(
+    select(RoadmapOverride.version)
+    .where(owned(RoadmapOverride), RoadmapOverride.feature_id == bindparam("id"))
+    .with_for_update()
 )
 _item = postgres_insert(RoadmapItem).values(binds("workspace_id", "livemode", "id", "horizon", "team", "note"))
 _PLACE = Prepared(
@@ -65,15 +70,19 @@ class TooManyOverrides(Conflict):
     code, title = "too_many_overrides", "The roadmap has too many overrides"
 
 
-async def override(tx: Transaction, caller: Caller, feature_id: UUID, given: OverrideWrite) -> str:
+async def override(
+    tx: Transaction, caller: Caller, feature_id: UUID, given: OverrideWrite, precondition: Precondition
+) -> asyncpg.Record:
     """Set a feature's rank by hand, in place of an earlier one. It holds from the next reprioritisation on.
 
-    Raises NotFound, TooManyOverrides.
+    Gives `json` and `version`. Raises NotFound, PreconditionFailed, TooManyOverrides.
     """
     await one(tx, _FEATURE, feature_id, "feature", "feat")
+    seen = await tx.value(_OVERRIDE_VERSION, id=feature_id)
+    precondition.check(seen)
     if await tx.value(_COUNT) >= MOST_OVERRIDES:
         raise TooManyOverrides(f"There are {MOST_OVERRIDES} overrides. Delete those that do not count any more.")
-    text: str = await tx.value(
+    row = await tx.first(
         _SET,
         id=uuid7(),
         feature_id=feature_id,
@@ -82,14 +91,18 @@ async def override(tx: Transaction, caller: Caller, feature_id: UUID, given: Ove
         author=caller.key_name,
         expires_at=given.expires_at,
     )
-    await emit(tx, events.OVERRIDE_SET, text)
-    return text
+    assert row is not None
+    _check_again(precondition, seen, row["version"])
+    await emit(tx, events.OVERRIDE_SET, row["json"])
+    return row
 
 
-async def clear_override(tx: Transaction, feature_id: UUID) -> None:
-    """Let the score alone place the feature again. Raises NotFound."""
-    if await tx.value(_CLEAR, id=feature_id) is None:
+async def clear_override(tx: Transaction, feature_id: UUID, precondition: Precondition) -> None:
+    """Let the score alone place the feature again. Raises NotFound, PreconditionFailed."""
+    version = await tx.value(_CLEAR, id=feature_id)
+    if version is None:
         raise NotFound(f"{wire_id('feat', feature_id)} has no override.")
+    precondition.check(version)
 
 
 async def place(tx: Transaction, feature_id: UUID, given: ItemWrite, precondition: Precondition) -> asyncpg.Record:
@@ -98,9 +111,11 @@ async def place(tx: Transaction, feature_id: UUID, given: ItemWrite, preconditio
     Raises NotFound, PreconditionFailed.
     """
     await one(tx, _FEATURE, feature_id, "feature", "feat")
-    precondition.check(await tx.value(_ITEM_VERSION, id=feature_id) or 0)
+    seen = await tx.value(_ITEM_VERSION, id=feature_id)
+    precondition.check(seen)
     row = await tx.first(_PLACE, id=feature_id, **given.model_dump())
     assert row is not None
+    _check_again(precondition, seen, row["version"])
     return row
 
 
@@ -110,3 +125,9 @@ async def take_off(tx: Transaction, feature_id: UUID, precondition: Precondition
     if version is None:
         raise NotFound(f"{wire_id('feat', feature_id)} has no horizon.")
     precondition.check(version)
+
+
+def _check_again(precondition: Precondition, seen: int | None, written: int) -> None:
+    """Where there was nothing to lock, somebody else may have been first."""
+    if seen is None and written > 1:
+        precondition.check(written - 1)

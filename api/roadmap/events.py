@@ -120,6 +120,7 @@ OVERRIDE_SET = declare(
         "reason": "Promised to the board",
         "author": "First live key",
         "expires_at": None,
+        "version": 1,
         "created_at": "2026-11-23T09:30:00.000000Z",
     },
     since="2026-11-23",

@@ -128,6 +128,7 @@ class RoadmapOverride(Tenant, Base):
     reason: Mapped[str]
     author: Mapped[str]
     expires_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -9,7 +9,7 @@ from api.accounts.auth import CallerOf, WorkspaceRoute
 from api.accounts.tenancy import one
 from api.db import wire_id
 from api.features.schemas import FeatureId
-from api.http.etags import IfMatch, fresh, not_modified
+from api.http.etags import IfMatch, IfMatchOrNone, fresh, not_modified
 from api.http.pagination import Listing, PageQuery
 from api.http.reply import Reply, computed, created, no_content
 from api.http.reply import one as reply_of_one
@@ -156,15 +156,18 @@ async def list_overrides(tx: Tx, request: Request, query: Annotated[PageQuery, Q
 @router.put(
     "/roadmap/overrides/{feature_id}", **operation("set_override", scope="roadmap:write", returns=OverrideShown)
 )
-async def put_override(tx: Tx, caller: CallerOf, feature_id: FeatureId, given: OverrideWrite) -> Reply:
+async def put_override(
+    tx: Tx, caller: CallerOf, feature_id: FeatureId, given: OverrideWrite, precondition: IfMatchOrNone
+) -> Reply:
     """Set a feature's rank by hand, from the next reprioritisation on. The computed rank stays beside it."""
-    return Reply(await override(tx, caller, feature_id, given))
+    row = await override(tx, caller, feature_id, given, precondition)
+    return reply_of_one(row["json"], row["version"])
 
 
 @router.delete("/roadmap/overrides/{feature_id}", **operation("clear_override", scope="roadmap:write", status=204))
-async def delete_override(tx: Tx, feature_id: FeatureId) -> Response:
+async def delete_override(tx: Tx, feature_id: FeatureId, precondition: IfMatch) -> Response:
     """Let the score alone place the feature again."""
-    await clear_override(tx, feature_id)
+    await clear_override(tx, feature_id, precondition)
     return no_content()
 
 
@@ -175,7 +178,7 @@ async def list_items(tx: Tx, request: Request, query: Annotated[ItemQuery, Query
 
 
 @router.put("/roadmap/items/{feature_id}", **operation("set_roadmap_item", scope="roadmap:write", returns=ItemShown))
-async def put_item(tx: Tx, feature_id: FeatureId, given: ItemWrite, precondition: IfMatch) -> Reply:
+async def put_item(tx: Tx, feature_id: FeatureId, given: ItemWrite, precondition: IfMatchOrNone) -> Reply:
     """Say when a feature is meant to come, and whose work it is."""
     row = await place(tx, feature_id, given, precondition)
     return reply_of_one(row["json"], row["version"])
@@ -246,6 +249,8 @@ async def get_scenario_diff(tx: Tx, caller: CallerOf, id: ScenarioId) -> Reply:
 @router.post(
     "/roadmap/scenarios/{id}/promote", **operation("promote_scenario", scope="roadmap:write", returns=RevisionShown)
 )
-async def post_promote(tx: Tx, caller: CallerOf, id: ScenarioId, given: Promote | None = None) -> Reply:
+async def post_promote(
+    tx: Tx, caller: CallerOf, id: ScenarioId, precondition: IfMatch, given: Promote | None = None
+) -> Reply:
     """Make the scenario the roadmap, with the very ranking that its diff showed."""
-    return Reply(await promote(tx, caller, id, given or Promote()))
+    return Reply(await promote(tx, caller, id, given or Promote(), precondition))

@@ -18,7 +18,7 @@ from api.features.models import OPEN_STATUSES, Feature
 from api.formulas.exact import FormulaError
 from api.formulas.rice import SCALES
 from api.formulas.scoring import Outcome
-from api.http.etags import Precondition
+from api.http.etags import ANY, Precondition
 from api.http.representation import Representation
 from api.problems import Conflict, Invalid, Pointer, Problem, invalid_field
 from api.roadmap import events
@@ -153,14 +153,18 @@ async def scenario_diff(tx: Transaction, caller: Caller, scenario_id: UUID) -> d
     }
 
 
-async def promote(tx: Transaction, caller: Caller, scenario_id: UUID, given: Promote) -> str:
+async def promote(
+    tx: Transaction, caller: Caller, scenario_id: UUID, given: Promote, precondition: Precondition
+) -> str:
     """Make the scenario the roadmap: its scores are appended, its weights published, its capacity set, and the ranking
     is the one that its diff showed. Gives the revision's JSON text.
 
-    Raises NotFound, ScenarioPromoted, ScenarioStale when `digest` is of another result, RoadmapFrozen.
+    Raises NotFound, PreconditionFailed, ScenarioPromoted, RoadmapFrozen, and ScenarioStale when `digest` is of another
+    result.
     """
     await lock(tx)
     row = await one(tx, _LOCKED, scenario_id, "scenario", "scen")
+    precondition.check(row["version"])
     if row["status"] == "promoted":
         raise ScenarioPromoted("It was promoted before. Make another scenario for another change.")
     changes = ScenarioChanges.model_validate(row["changes"])
@@ -274,7 +278,7 @@ async def _set_capacity(tx: Transaction, months: Decimal) -> None:
     freeze = rules["freeze"] and Freeze.model_validate(rules["freeze"])
     kept = {name: rules[name] for name in ("targets", "tolerance", "churn_limit")}
     wanted = PolicyWrite.model_validate(kept | {"capacity_months": months})
-    await write_policy(tx, wanted.model_copy(update={"freeze": freeze}), Precondition(None))
+    await write_policy(tx, wanted.model_copy(update={"freeze": freeze}), ANY)
 
 
 async def _dry(tx: Transaction, caller: Caller, worked: Worked) -> dict[str, Any]:

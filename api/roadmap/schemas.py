@@ -300,6 +300,7 @@ class OverrideShown(Shown):
     reason: str
     author: str
     expires_at: Moment | None
+    version: Version
     created_at: Moment
 
 

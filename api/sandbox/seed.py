@@ -14,7 +14,7 @@ from api.decisions.models import Decision
 from api.features.batch import write_external
 from api.features.models import Feature
 from api.features.schemas import FeatureContent
-from api.http.etags import Precondition
+from api.http.etags import ANY
 from api.imports.bring import bring
 from api.imports.guide import DECISION_MATRIX_MARKDOWN, PRD, RICE_TABLE_MARKDOWN
 from api.imports.schemas import ImportCreate
@@ -58,7 +58,7 @@ async def seed(tx: Transaction, caller: Caller, policy: TargetPolicy, sealer: Se
     for feature in features:
         bucket = BUCKETS.get(feature["title"], "product")
         content = FeatureContent(title=feature["title"], bucket=bucket, labels=[SOURCE])
-        await write_external(tx, SOURCE, feature["external_id"], content, Precondition(None))
+        await write_external(tx, SOURCE, feature["external_id"], content, ANY)
     if not await tx.value(_COUNTS["prds"], title=PRD["title"]):
         await create_prd(tx, PrdCreate.model_validate(guide_prd()))
     await reprioritize(tx, caller, Reprioritize(framework="rice", reason="The guide's table, recomputed"))

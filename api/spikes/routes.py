@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.accounts.auth import WorkspaceRoute
 from api.db import wire_id
-from api.http.etags import fresh
+from api.http.etags import IfMatch, fresh
 from api.http.pagination import Listing
 from api.http.reply import Reply, created, one
 from api.http.route import Tx, operation
@@ -38,14 +38,14 @@ async def get_spike(tx: Tx, request: Request, id: SpikeId) -> Response:
 
 
 @router.post("/spikes/{id}/start", **operation("start_spike", scope="spikes:write", returns=SpikeShown))
-async def start_spike(tx: Tx, id: SpikeId) -> Reply:
+async def start_spike(tx: Tx, id: SpikeId, precondition: IfMatch) -> Reply:
     """Let the timebox run."""
-    row = await start(tx, id)
+    row = await start(tx, id, precondition)
     return one(row["json"], row["version"])
 
 
 @router.post("/spikes/{id}/conclude", **operation("conclude_spike", scope="spikes:write", returns=SpikeShown))
-async def conclude_spike(tx: Tx, id: SpikeId, conclusion: SpikeConclusion) -> Reply:
+async def conclude_spike(tx: Tx, id: SpikeId, conclusion: SpikeConclusion, precondition: IfMatch) -> Reply:
     """Answer feasibility, estimate, risks and recommendation; the decision that they lead to is drafted."""
-    row = await conclude(tx, id, conclusion)
+    row = await conclude(tx, id, conclusion, precondition)
     return one(row["json"], row["version"])

@@ -14,6 +14,7 @@ from api.db import uuid7, wire_id
 from api.decisions.draft import draft
 from api.decisions.schemas import DecisionCreate
 from api.features.models import Feature
+from api.http.etags import Precondition
 from api.http.representation import Representation
 from api.problems import Conflict, Invalid, Pointer, invalid_field
 from api.spikes import events
@@ -92,9 +93,10 @@ async def request(tx: Transaction, spike: SpikeCreate) -> tuple[UUID, asyncpg.Re
     return spike_id, row
 
 
-async def start(tx: Transaction, spike_id: UUID) -> asyncpg.Record:
-    """The clock runs. Raises NotFound, SpikeUnderWay, SpikeConcluded."""
+async def start(tx: Transaction, spike_id: UUID, precondition: Precondition) -> asyncpg.Record:
+    """The clock runs. Raises NotFound, PreconditionFailed, SpikeUnderWay, SpikeConcluded."""
     row = await one(tx, _LOCK, spike_id, "spike", "spike")
+    precondition.check(row["version"])
     if row["status"] == "started":
         raise SpikeUnderWay(f"{wire_id('spike', spike_id)} was started before; it is due at {row['due_at']:%Y-%m-%d}.")
     _refuse_concluded(spike_id, row)
@@ -105,9 +107,15 @@ async def start(tx: Transaction, spike_id: UUID) -> asyncpg.Record:
     return started
 
 
-async def conclude(tx: Transaction, spike_id: UUID, conclusion: SpikeConclusion) -> asyncpg.Record:
-    """Answer the four questions, and draft the decision that they lead to. Raises NotFound, SpikeConcluded, Invalid."""
+async def conclude(
+    tx: Transaction, spike_id: UUID, conclusion: SpikeConclusion, precondition: Precondition
+) -> asyncpg.Record:
+    """Answer the four questions, and draft the decision that they lead to.
+
+    Raises NotFound, PreconditionFailed, SpikeConcluded, Invalid.
+    """
     row = await one(tx, _LOCK, spike_id, "spike", "spike")
+    precondition.check(row["version"])
     _refuse_concluded(spike_id, row)
     if conclusion.feasibility == "infeasible" and conclusion.recommendation == "build":
         message = "cannot be to build what is infeasible"

@@ -3,11 +3,18 @@
 import asyncio
 
 import asyncpg
+import httpx
 import pytest
 
-from tests.support.problems import problem
-from tests.support.things import DECISION
+from tests.support.document import Operation, operations
+from tests.support.problems import pointers, problem
+from tests.support.things import DECISION, a_thing, body_of, url_of
 from tests.support.workspace import Workspace, made
+
+CHANGES = [one for one in operations() if one.method in ("PUT", "PATCH", "DELETE")]
+# What they change has no ETag anywhere: the quota's policy, an endpoint's signing key.
+WITHOUT_ETAG = {"set_quota_policy", "delete_secret"}
+CONDITIONAL = [one for one in operations() if any(p["name"] == "If-Match" for p in one.spec["parameters"])]
 
 
 async def test_a_single_resource_has_its_version_as_a_strong_etag(workspace: Workspace) -> None:
@@ -98,3 +105,119 @@ async def test_a_change_that_changes_nothing_keeps_the_version_and_is_not_told(
     bare = await workspace.feature("Bare")
     assert (await workspace.live.patch(f"/v1/features/{bare['id']}", json={"metadata": None})).json() == bare
     assert await owner.fetchval("SELECT count(*) FROM events WHERE type = 'feature.updated'") == 0
+
+
+def test_every_operation_that_changes_what_has_an_etag_takes_if_match() -> None:
+    assert {one.id for one in CHANGES} - {one.id for one in CONDITIONAL} == WITHOUT_ETAG
+    # A POST to a thing whose answer has that thing's ETag changes it, or may.
+    steering = [
+        one
+        for one in operations()
+        if one.method == "POST" and one.names and "ETag" in one.spec["responses"].get("200", {}).get("headers", {})
+    ]
+    assert steering
+    assert {one.id for one in steering} <= {one.id for one in CONDITIONAL}
+
+
+@pytest.mark.parametrize("operation", CONDITIONAL, ids=str)
+async def test_a_stale_etag_is_a_412_for_every_operation_that_takes_one(
+    workspace: Workspace, owner: asyncpg.Connection, operation: Operation
+) -> None:
+    path = await _there(workspace.live, operation)
+    before = await owner.fetchval("SELECT count(*) FROM events")
+    for stale in ('"998"', '"998", W/"1"'):
+        answer = await workspace.live.request(
+            operation.method, path, json=body_of(operation), headers={"If-Match": stale}
+        )
+        problem(answer, 412, "precondition_failed")
+        assert answer.headers["etag"].strip('"').isdigit()
+    lines = [("If-Match", '"998"'), ("If-Match", answer.headers["etag"]), ("If-Match", '"999"')]
+    answer = await workspace.live.request(operation.method, path, json=body_of(operation), headers=lines)
+    # Some are refused for what the sample asks, all pass the condition.
+    assert answer.status_code != 412, answer.text
+    if not answer.is_success:
+        assert await owner.fetchval("SELECT count(*) FROM events") == before
+
+
+async def _there(client: httpx.AsyncClient, operation: Operation) -> str:
+    """The path of the operation where what it changes is there."""
+    if operation.names == ["feature_id"]:
+        path = f"/v1{operation.path}".replace("{feature_id}", await a_thing(client, "feat"))
+        put = next(one for one in operations() if one.path == operation.path and one.method == "PUT")
+        (await client.put(path, json=body_of(put))).raise_for_status()
+        return path
+    path = await url_of(client, operation)
+    if "code" in operation.names:
+        # Of what a PRD has none yet: the condition is about the PRD.
+        return path.replace("/requirements/sample", "/requirements/FR-001").replace(
+            "/questions/sample", "/questions/Q-001"
+        )
+    if operation.method == "PUT" and operation.names:
+        (await client.put(path, json=body_of(operation))).raise_for_status()
+    return path
+
+
+async def test_two_lines_of_if_match_are_one_list(workspace: Workspace) -> None:
+    feature = await workspace.feature()
+    path = f"/v1/features/{feature['id']}"
+    for tags, status in ((('"1"', '"7"'), 200), (('"7"', '"8"'), 412), (('"2"', "junk"), 400), (("*", '"2"'), 400)):
+        lines = [("If-Match", tag) for tag in tags]
+        answer = await workspace.live.patch(path, json={"title": tags[0]}, headers=lines)
+        assert answer.status_code == status, tags
+
+
+async def test_a_put_with_if_match_makes_nothing_that_is_not_there(
+    workspace: Workspace, owner: asyncpg.Connection
+) -> None:
+    feature = (await workspace.feature())["id"]
+    before = await owner.fetchval("SELECT count(*) FROM events")
+    for path, body in (
+        ("/v1/features/external/jira/NEW-1", {"title": "New"}),
+        (f"/v1/roadmap/items/{feature}", {"horizon": "now"}),
+        (f"/v1/roadmap/overrides/{feature}", {"rank": 1, "reason": "Promised"}),
+    ):
+        for tags in ("*", '"1"', '"0"'):
+            answer = await workspace.live.put(path, json=body, headers={"If-Match": tags})
+            problem(answer, 412, "precondition_failed")
+            assert "etag" not in answer.headers
+    assert await owner.fetchval("SELECT count(*) FROM events") == before
+    assert await owner.fetchval("SELECT count(*) FROM features") == 1
+
+
+async def test_a_put_with_if_none_match_changes_nothing_that_is_there(workspace: Workspace) -> None:
+    feature = (await workspace.feature())["id"]
+    only_new = {"If-None-Match": "*"}
+    for path, body, other in (
+        ("/v1/features/external/jira/NEW-1", {"title": "New"}, {"title": "Other"}),
+        (f"/v1/roadmap/items/{feature}", {"horizon": "now"}, {"horizon": "later"}),
+        (f"/v1/roadmap/overrides/{feature}", {"rank": 1, "reason": "Promised"}, {"rank": 2, "reason": "No"}),
+    ):
+        first = await workspace.live.put(path, json=body, headers=only_new)
+        assert (first.is_success, first.headers["etag"]) == (True, '"1"')
+        again = await workspace.live.put(path, json=other, headers=only_new)
+        problem(again, 412, "precondition_failed")
+        assert again.headers["etag"] == '"1"'
+        assert (await workspace.live.put(path, json=other)).headers["etag"] == '"2"'
+        for headers in ({"If-None-Match": '"1"'}, only_new | {"If-Match": '"2"'}):
+            told = problem(await workspace.live.put(path, json=body, headers=headers), 400)
+            assert told["errors"][0]["target"] == {"type": "header", "name": "If-None-Match"}
+
+
+async def test_of_twenty_that_would_each_be_the_first_one_is(workspace: Workspace) -> None:
+    feature = (await workspace.feature())["id"]
+    for path, body in (
+        ("/v1/features/external/jira/NEW-1", {"title": "New"}),
+        (f"/v1/roadmap/items/{feature}", {"horizon": "now"}),
+        (f"/v1/roadmap/overrides/{feature}", {"rank": 1, "reason": "Promised"}),
+    ):
+        answers = await asyncio.gather(
+            *(workspace.live.put(path, json=body, headers={"If-None-Match": "*"}) for _ in range(20))
+        )
+        assert sorted(answer.status_code for answer in answers)[1:] == [412] * 19, path
+        assert sum(answer.is_success for answer in answers) == 1
+
+
+async def test_an_if_match_that_nothing_can_be_held_against_is_refused(workspace: Workspace) -> None:
+    for method, path, body in (("POST", "/v1/features", {"title": "x"}), ("PATCH", "/v1/usage", {"policy": "block"})):
+        answer = await workspace.live.request(method, path, json=body, headers={"If-Match": '"1"'})
+        assert pointers(problem(answer, 400)) == ["If-Match"]

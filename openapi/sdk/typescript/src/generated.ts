@@ -1850,13 +1850,14 @@ export type Claimed = {
 };
 
 /**
- * One thing that a receiver checks. `passed` is null when an earlier failure leaves nothing to check.
+ * One thing that a receiver checks, and whether the body is what was sent. `passed` is null for what could not be
+ * checked: an earlier clause fails, or the log has no such event.
  */
 export type Clause = {
     /**
      * What it is called.
      */
-    name: "headers" | "clock" | "format" | "signature";
+    name: "headers" | "clock" | "format" | "body" | "signature";
     /**
      * Whether it passed.
      */
@@ -7857,6 +7858,13 @@ export type Override = {
      * @format date-time
      */
     expires_at: string | null;
+    /**
+     * Goes up by one with each change; the ETag in quotes.
+     * @minimum 1
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    version: number;
     /**
      * RFC 3339, UTC.
      * @minLength 20
@@ -14858,7 +14866,7 @@ export type Verification = {
      */
     clauses: Clause[];
     /**
-     * What else was found, like the age in seconds.
+     * `age_s` of the timestamp, and `differs_at`: a JSON Pointer into a changed body.
      */
     hints: Record<string, JsonValue>;
 };
@@ -17804,6 +17812,13 @@ export type Link_decisionBody = DecisionLinkCreate;
 
 export type Link_decisionHeaders = {
     /**
+     * The ETag that the change starts from, like `"3"`.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
+     */
+    "If-Match"?: string;
+    /**
      * Makes the request safe to send again for 24 hours: a UUID is a good one.
      * @minLength 1
      * @maxLength 255
@@ -18280,6 +18295,13 @@ export type Upsert_featurePath = {
 export type Upsert_featureBody = FeatureContent;
 
 export type Upsert_featureHeaders = {
+    /**
+     * `*`: only create it, do not change what is there.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^\*$
+     */
+    "If-None-Match"?: string;
     /**
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
@@ -18927,16 +18949,35 @@ export type Set_overridePath = {
 
 export type Set_overrideBody = OverrideWrite;
 
+export type Set_overrideHeaders = {
+    /**
+     * `*`: only create it, do not change what is there.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^\*$
+     */
+    "If-None-Match"?: string;
+    /**
+     * The ETag that the change starts from, like `"3"`.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
+     */
+    "If-Match"?: string;
+};
+
 export type Set_overrideResponseHeaders = {
     requestId?: string;
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Set_overrideVariables = {
     path: Set_overridePath;
     body: Set_overrideBody;
+    headers?: Set_overrideHeaders;
 };
 
 export type Clear_overrideResult = void;
@@ -18951,6 +18992,16 @@ export type Clear_overridePath = {
     feature_id: string;
 };
 
+export type Clear_overrideHeaders = {
+    /**
+     * The ETag that the change starts from, like `"3"`.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
+     */
+    "If-Match"?: string;
+};
+
 export type Clear_overrideResponseHeaders = {
     requestId?: string;
     accessControlAllowOrigin?: string;
@@ -18960,6 +19011,7 @@ export type Clear_overrideResponseHeaders = {
 
 export type Clear_overrideVariables = {
     path: Clear_overridePath;
+    headers?: Clear_overrideHeaders;
 };
 
 export type List_roadmap_itemsResult = ItemList;
@@ -19019,6 +19071,13 @@ export type Set_roadmap_itemPath = {
 export type Set_roadmap_itemBody = ItemWrite;
 
 export type Set_roadmap_itemHeaders = {
+    /**
+     * `*`: only create it, do not change what is there.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^\*$
+     */
+    "If-None-Match"?: string;
     /**
      * The ETag that the change starts from, like `"3"`.
      * @minLength 0
@@ -19316,6 +19375,13 @@ export type Promote_scenarioPath = {
 export type Promote_scenarioBody = Promote | null;
 
 export type Promote_scenarioHeaders = {
+    /**
+     * The ETag that the change starts from, like `"3"`.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
+     */
+    "If-Match"?: string;
     /**
      * Makes the request safe to send again for 24 hours: a UUID is a good one.
      * @minLength 1
@@ -19949,6 +20015,13 @@ export type Review_prdBody = ReviewCreate;
 
 export type Review_prdHeaders = {
     /**
+     * The ETag that the change starts from, like `"3"`.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
+     */
+    "If-Match"?: string;
+    /**
      * Makes the request safe to send again for 24 hours: a UUID is a good one.
      * @minLength 1
      * @maxLength 255
@@ -20424,6 +20497,13 @@ export type Start_spikePath = {
 
 export type Start_spikeHeaders = {
     /**
+     * The ETag that the change starts from, like `"3"`.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
+     */
+    "If-Match"?: string;
+    /**
      * Makes the request safe to send again for 24 hours: a UUID is a good one.
      * @minLength 1
      * @maxLength 255
@@ -20460,6 +20540,13 @@ export type Conclude_spikePath = {
 export type Conclude_spikeBody = SpikeConclusion;
 
 export type Conclude_spikeHeaders = {
+    /**
+     * The ETag that the change starts from, like `"3"`.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
+     */
+    "If-Match"?: string;
     /**
      * Makes the request safe to send again for 24 hours: a UUID is a good one.
      * @minLength 1
@@ -20910,6 +20997,13 @@ export type Import_load_testPath = {
 export type Import_load_testBody = LoadTestImport;
 
 export type Import_load_testHeaders = {
+    /**
+     * The ETag that the change starts from, like `"3"`.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
+     */
+    "If-Match"?: string;
     /**
      * Makes the request safe to send again for 24 hours: a UUID is a good one.
      * @minLength 1
@@ -21839,6 +21933,13 @@ export type Pause_operationPath = {
 
 export type Pause_operationHeaders = {
     /**
+     * The ETag that the change starts from, like `"3"`.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
+     */
+    "If-Match"?: string;
+    /**
      * Makes the request safe to send again for 24 hours: a UUID is a good one.
      * @minLength 1
      * @maxLength 255
@@ -21874,6 +21975,13 @@ export type Resume_operationPath = {
 
 export type Resume_operationHeaders = {
     /**
+     * The ETag that the change starts from, like `"3"`.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
+     */
+    "If-Match"?: string;
+    /**
      * Makes the request safe to send again for 24 hours: a UUID is a good one.
      * @minLength 1
      * @maxLength 255
@@ -21908,6 +22016,13 @@ export type Cancel_operationPath = {
 };
 
 export type Cancel_operationHeaders = {
+    /**
+     * The ETag that the change starts from, like `"3"`.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
+     */
+    "If-Match"?: string;
     /**
      * Makes the request safe to send again for 24 hours: a UUID is a good one.
      * @minLength 1
@@ -22040,6 +22155,16 @@ export type Revoke_keyPath = {
     id: string;
 };
 
+export type Revoke_keyHeaders = {
+    /**
+     * The ETag that the change starts from, like `"3"`.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
+     */
+    "If-Match"?: string;
+};
+
 export type Revoke_keyResponseHeaders = {
     requestId?: string;
     accessControlAllowOrigin?: string;
@@ -22049,6 +22174,7 @@ export type Revoke_keyResponseHeaders = {
 
 export type Revoke_keyVariables = {
     path: Revoke_keyPath;
+    headers?: Revoke_keyHeaders;
 };
 
 export type Rotate_keyResult = KeyCreated;
@@ -22066,6 +22192,13 @@ export type Rotate_keyPath = {
 export type Rotate_keyBody = Rotate;
 
 export type Rotate_keyHeaders = {
+    /**
+     * The ETag that the change starts from, like `"3"`.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$
+     */
+    "If-Match"?: string;
     /**
      * Makes the request safe to send again for 24 hours: a UUID is a good one.
      * @minLength 1
@@ -23011,6 +23144,7 @@ export type Ops = {
         args: {
             path: Set_overridePath;
             body: Set_overrideBody;
+            headers?: Set_overrideHeaders;
         };
         result: Set_overrideResult;
         headers: {
@@ -23018,11 +23152,13 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     clear_override: {
         args: {
             path: Clear_overridePath;
+            headers?: Clear_overrideHeaders;
         };
         result: Clear_overrideResult;
         headers: {
@@ -24327,6 +24463,7 @@ export type Ops = {
     revoke_key: {
         args: {
             path: Revoke_keyPath;
+            headers?: Revoke_keyHeaders;
         };
         result: Revoke_keyResult;
         headers: {
@@ -24581,7 +24718,7 @@ export const OPERATIONS = {
     get_decision: { id: "get_decision", method: "GET", path: "/decisions/{id}", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "format", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     update_decision: { id: "update_decision", method: "PATCH", path: "/decisions/{id}", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     record_decision: { id: "record_decision", method: "POST", path: "/decisions/{id}/record", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    link_decision: { id: "link_decision", method: "POST", path: "/decisions/{id}/links", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    link_decision: { id: "link_decision", method: "POST", path: "/decisions/{id}/links", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     observe_decision: { id: "observe_decision", method: "POST", path: "/decisions/{id}/observations", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     compute_decision_tco: { id: "compute_decision_tco", method: "POST", path: "/decisions/{id}/tco", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_features: { id: "list_features", method: "GET", path: "/features", tags: ["features"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "status", in: "query" }, { name: "bucket", in: "query" }, { name: "source", in: "query" }, { name: "updated_at_gte", in: "query" }, { name: "updated_at_lte", in: "query" }, { name: "created_at_gte", in: "query" }, { name: "created_at_lte", in: "query" }, { name: "sort", in: "query" }, { name: "q", in: "query" }, { name: "framework", in: "query" }, { name: "score_gte", in: "query" }, { name: "score_lte", in: "query" }, { name: "updated_since", in: "query" }, { name: "expand", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
@@ -24592,7 +24729,7 @@ export const OPERATIONS = {
     update_feature: { id: "update_feature", method: "PATCH", path: "/features/{id}", tags: ["features"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     search: { id: "search", method: "GET", path: "/search", tags: ["features"], params: [{ name: "q", in: "query" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "type", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     write_features: { id: "write_features", method: "POST", path: "/features/batch", tags: ["features"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    upsert_feature: { id: "upsert_feature", method: "PUT", path: "/features/external/{source}/{external_id}", tags: ["features"], params: [{ name: "source", in: "path" }, { name: "external_id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    upsert_feature: { id: "upsert_feature", method: "PUT", path: "/features/external/{source}/{external_id}", tags: ["features"], params: [{ name: "source", in: "path" }, { name: "external_id", in: "path" }, { name: "If-None-Match", in: "header" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     create_score: { id: "create_score", method: "POST", path: "/features/{id}/scores", tags: ["scores"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     list_scores: { id: "list_scores", method: "GET", path: "/scores", tags: ["scores"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "feature_id", in: "query" }, { name: "framework", in: "query" }, { name: "variant", in: "query" }, { name: "model_version", in: "query" }, { name: "author", in: "query" }, { name: "author_kind", in: "query" }, { name: "value_gte", in: "query" }, { name: "value_lte", in: "query" }, { name: "created_at_gte", in: "query" }, { name: "created_at_lte", in: "query" }, { name: "sort", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     list_frameworks: { id: "list_frameworks", method: "GET", path: "/scores/frameworks", tags: ["scores"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
@@ -24612,10 +24749,10 @@ export const OPERATIONS = {
     get_roadmap_policy: { id: "get_roadmap_policy", method: "GET", path: "/roadmap/policy", tags: ["roadmap"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     set_roadmap_policy: { id: "set_roadmap_policy", method: "PUT", path: "/roadmap/policy", tags: ["roadmap"], params: [{ name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_overrides: { id: "list_overrides", method: "GET", path: "/roadmap/overrides", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    set_override: { id: "set_override", method: "PUT", path: "/roadmap/overrides/{feature_id}", tags: ["roadmap"], params: [{ name: "feature_id", in: "path" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    clear_override: { id: "clear_override", method: "DELETE", path: "/roadmap/overrides/{feature_id}", tags: ["roadmap"], params: [{ name: "feature_id", in: "path" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    set_override: { id: "set_override", method: "PUT", path: "/roadmap/overrides/{feature_id}", tags: ["roadmap"], params: [{ name: "feature_id", in: "path" }, { name: "If-None-Match", in: "header" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    clear_override: { id: "clear_override", method: "DELETE", path: "/roadmap/overrides/{feature_id}", tags: ["roadmap"], params: [{ name: "feature_id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_roadmap_items: { id: "list_roadmap_items", method: "GET", path: "/roadmap/items", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "horizon", in: "query" }, { name: "team", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    set_roadmap_item: { id: "set_roadmap_item", method: "PUT", path: "/roadmap/items/{feature_id}", tags: ["roadmap"], params: [{ name: "feature_id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    set_roadmap_item: { id: "set_roadmap_item", method: "PUT", path: "/roadmap/items/{feature_id}", tags: ["roadmap"], params: [{ name: "feature_id", in: "path" }, { name: "If-None-Match", in: "header" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     delete_roadmap_item: { id: "delete_roadmap_item", method: "DELETE", path: "/roadmap/items/{feature_id}", tags: ["roadmap"], params: [{ name: "feature_id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_views: { id: "list_views", method: "GET", path: "/roadmap/views", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     publish_view: { id: "publish_view", method: "POST", path: "/roadmap/views", tags: ["roadmap"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
@@ -24625,7 +24762,7 @@ export const OPERATIONS = {
     get_scenario: { id: "get_scenario", method: "GET", path: "/roadmap/scenarios/{id}", tags: ["roadmap"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     delete_scenario: { id: "delete_scenario", method: "DELETE", path: "/roadmap/scenarios/{id}", tags: ["roadmap"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     diff_scenario: { id: "diff_scenario", method: "GET", path: "/roadmap/scenarios/{id}/diff", tags: ["roadmap"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    promote_scenario: { id: "promote_scenario", method: "POST", path: "/roadmap/scenarios/{id}/promote", tags: ["roadmap"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    promote_scenario: { id: "promote_scenario", method: "POST", path: "/roadmap/scenarios/{id}/promote", tags: ["roadmap"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_prds: { id: "list_prds", method: "GET", path: "/prds", tags: ["prds"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "q", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_prd: { id: "create_prd", method: "POST", path: "/prds", tags: ["prds"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_prd_rules: { id: "list_prd_rules", method: "GET", path: "/prds/rules", tags: ["prds"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
@@ -24642,7 +24779,7 @@ export const OPERATIONS = {
     get_prd_version: { id: "get_prd_version", method: "GET", path: "/prds/{id}/versions/{number}", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "number", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     diff_prd: { id: "diff_prd", method: "GET", path: "/prds/{id}/diff", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "from", in: "query" }, { name: "to", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_prd_reviews: { id: "list_prd_reviews", method: "GET", path: "/prds/{id}/reviews", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    review_prd: { id: "review_prd", method: "POST", path: "/prds/{id}/reviews", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
+    review_prd: { id: "review_prd", method: "POST", path: "/prds/{id}/reviews", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     list_prd_observations: { id: "list_prd_observations", method: "GET", path: "/prds/{id}/observations", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "metric_id", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     observe_metric: { id: "observe_metric", method: "POST", path: "/prds/{id}/observations", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     lint_prd: { id: "lint_prd", method: "POST", path: "/prds/{id}/lint", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
@@ -24656,8 +24793,8 @@ export const OPERATIONS = {
     list_spikes: { id: "list_spikes", method: "GET", path: "/spikes", tags: ["spikes"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "status", in: "query" }, { name: "feature_id", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_spike: { id: "create_spike", method: "POST", path: "/spikes", tags: ["spikes"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_spike: { id: "get_spike", method: "GET", path: "/spikes/{id}", tags: ["spikes"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    start_spike: { id: "start_spike", method: "POST", path: "/spikes/{id}/start", tags: ["spikes"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    conclude_spike: { id: "conclude_spike", method: "POST", path: "/spikes/{id}/conclude", tags: ["spikes"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    start_spike: { id: "start_spike", method: "POST", path: "/spikes/{id}/start", tags: ["spikes"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    conclude_spike: { id: "conclude_spike", method: "POST", path: "/spikes/{id}/conclude", tags: ["spikes"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_syncs: { id: "list_syncs", method: "GET", path: "/syncs", tags: ["syncs"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_sync: { id: "create_sync", method: "POST", path: "/syncs", tags: ["syncs"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_sync: { id: "get_sync", method: "GET", path: "/syncs/{id}", tags: ["syncs"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
@@ -24671,7 +24808,7 @@ export const OPERATIONS = {
     get_plan: { id: "get_plan", method: "GET", path: "/plans/{id}", tags: ["plans"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     delete_plan: { id: "delete_plan", method: "DELETE", path: "/plans/{id}", tags: ["plans"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     update_plan: { id: "update_plan", method: "PATCH", path: "/plans/{id}", tags: ["plans"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    import_load_test: { id: "import_load_test", method: "POST", path: "/plans/{id}/loadtests", tags: ["plans"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    import_load_test: { id: "import_load_test", method: "POST", path: "/plans/{id}/loadtests", tags: ["plans"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_catalog: { id: "get_catalog", method: "GET", path: "/catalog", tags: ["webhooks"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_endpoints: { id: "list_endpoints", method: "GET", path: "/endpoints", tags: ["webhooks"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_endpoint: { id: "create_endpoint", method: "POST", path: "/endpoints", tags: ["webhooks"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
@@ -24702,15 +24839,15 @@ export const OPERATIONS = {
     get_import: { id: "get_import", method: "GET", path: "/imports/{id}", tags: ["imports"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_operations: { id: "list_operations", method: "GET", path: "/operations", tags: ["operations"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "kind", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     get_operation: { id: "get_operation", method: "GET", path: "/operations/{id}", tags: ["operations"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    pause_operation: { id: "pause_operation", method: "POST", path: "/operations/{id}/pause", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    resume_operation: { id: "resume_operation", method: "POST", path: "/operations/{id}/resume", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    cancel_operation: { id: "cancel_operation", method: "POST", path: "/operations/{id}/cancel", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    pause_operation: { id: "pause_operation", method: "POST", path: "/operations/{id}/pause", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    resume_operation: { id: "resume_operation", method: "POST", path: "/operations/{id}/resume", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    cancel_operation: { id: "cancel_operation", method: "POST", path: "/operations/{id}/cancel", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     sign_up: { id: "sign_up", method: "POST", path: "/signup", tags: ["accounts"], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     list_keys: { id: "list_keys", method: "GET", path: "/keys", tags: ["accounts"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_key: { id: "create_key", method: "POST", path: "/keys", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_key: { id: "get_key", method: "GET", path: "/keys/{id}", tags: ["accounts"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    revoke_key: { id: "revoke_key", method: "DELETE", path: "/keys/{id}", tags: ["accounts"], params: [{ name: "id", in: "path" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    rotate_key: { id: "rotate_key", method: "POST", path: "/keys/{id}/rotate", tags: ["accounts"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    revoke_key: { id: "revoke_key", method: "DELETE", path: "/keys/{id}", tags: ["accounts"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    rotate_key: { id: "rotate_key", method: "POST", path: "/keys/{id}/rotate", tags: ["accounts"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_usage: { id: "get_usage", method: "GET", path: "/usage", tags: ["accounts"], params: [{ name: "since", in: "query" }, { name: "until", in: "query" }, { name: "group_by", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     set_quota_policy: { id: "set_quota_policy", method: "PATCH", path: "/usage", tags: ["accounts"], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_releases: { id: "list_releases", method: "GET", path: "/changelog", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },

@@ -523,7 +523,9 @@ class Claimed:
 
 @dataclass
 class Clause:
-    """One thing that a receiver checks. `passed` is null when an earlier failure leaves nothing to check."""
+    """One thing that a receiver checks, and whether the body is what was sent. `passed` is null for what could not be
+    checked: an earlier clause fails, or the log has no such event.
+    """
     name: str
     passed: Optional[bool]
     code: Optional[str]
@@ -2094,6 +2096,7 @@ class Override:
     reason: str
     author: str
     expires_at: Optional[str]
+    version: int
     created_at: str
 
 
@@ -7610,7 +7613,7 @@ class Client:
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Override, read(Override, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Override, read(Override, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     def clear_override(self, feature_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Clear override"""
@@ -12745,7 +12748,7 @@ class AsyncClient:
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, json_body=encode(body), timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
-        return Envelope(data=cast(Override, read(Override, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
+        return Envelope(data=cast(Override, read(Override, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
     async def clear_override(self, feature_id: str, *, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> None:
         """Clear override"""
