@@ -8,6 +8,7 @@ receiver never holds back the result of another.
 import asyncio
 import contextlib
 import functools
+import heapq
 import json as text_json
 import random
 import time
@@ -26,14 +27,13 @@ from api.settings import Settings
 from api.stores import WORKER_ROLE, Scope, Stores, Transaction
 from api.webhooks import signing
 from api.webhooks.backoff import DEFAULT_SCHEDULE, MAX_RETRY_AFTER_S, Result, Schedule, judge, next_delay, retry_after_s
-from api.webhooks.claims import NO_LANE, Claimed, Lane, claim_due, claim_from, claim_ordered, walk_lanes
+from api.webhooks.claims import NO_LANE, Claimed, Lane, Looked, claim_due, claim_from, claim_ordered, walk_lanes
 from api.webhooks.deliveries import (
     Completed,
     complete,
     disable,
     read_health,
     release,
-    seconds_to_next,
     write_health,
 )
 from api.webhooks.events import DISABLED
@@ -49,10 +49,17 @@ log = structlog.get_logger()
 
 RETRY_STORE_S = 0.5
 MOST_RECORDED = 500
+# So many retries are remembered here; the others are found in the database, at the latest by the sweep.
+MOST_WAKES = 10_000
 RUN_IN_ORDER = 64
 THROTTLE_S = 5.0
 # So long before its lease ends a delivery must have been sent, or it is given back.
 MARGIN_S = 1.0
+# Behind what nobody has room for, only what is new is looked at, and all of it again after so long or once there is
+# room. New is what became due since the last whole look, or before it in a transaction of at most so many seconds.
+WHOLE_LOOK_S = 0.25
+LONG_TRANSACTION_S = 2.0
+FEW_LEFT = 16
 # A claim costs nearly as much for one delivery as for fifty: that long it waits for room for more.
 GATHER_S = 0.005
 # Made for each attempt, whatever the endpoint's own headers are.
@@ -111,8 +118,10 @@ class Courier:
         self._room_wanted = 1
         self._hungry = False
         self._walked: Lane = NO_LANE
-        self._looked_at_s: float | None = None
-        self._ordered_wake: float | None = None
+        self._whole_look: tuple[float, float] | None = None
+        # When to look again, whatever happens, and when what failed is due again, as a heap.
+        self._look_at = 0.0
+        self._wakes: list[float] = []
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop`. The lease of what is claimed but not yet recorded at a hard stop simply runs out."""
@@ -134,11 +143,15 @@ class Courier:
         """Take what is due and start sending it. Says whether to look again at once."""
         most = min(await self._room(), self._settings.delivery_batch)
         self.bell.clear()
+        now = time.monotonic()
+        while self._wakes and self._wakes[0] <= now:
+            heapq.heappop(self._wakes)
         try:
             claimed, again = await self._claim(most)
         except Problem as problem:
             log.warning("claim_failed", error=problem.message)
             await asyncio.sleep(RETRY_STORE_S)
+            self._look_at = time.monotonic()
             return False
         self._start([[delivery] for delivery in claimed if delivery.order_key is None])
         self._start(_runs(claimed))
@@ -160,16 +173,42 @@ class Courier:
             await self._freed.wait()
 
     async def _claim(self, most: int) -> tuple[list[Claimed], bool]:
-        lease_s = self._lease_s
+        lease_s, since_s = self._lease_s, self._since_s()
+        ordered: list[Claimed] = []
         async with self._stores.by_keys() as tx:
-            ordered = await claim_ordered(tx, RUN_IN_ORDER, lease_s, list(self._lanes.ordered))
-            claimed, looked = await claim_due(tx, most, lease_s, self._lanes.room())
+            claimed, looked = await claim_due(tx, most, lease_s, self._lanes.room(), since_s)
+            if looked.in_order:
+                ordered = await claim_ordered(tx, RUN_IN_ORDER, lease_s, list(self._lanes.ordered))
             await tx.commit()
         full = len(claimed) >= most
-        self._hungry, self._looked_at_s = looked
         if looked.more and not full:
             claimed += await self._claim_in_turn(most - len(claimed), lease_s)
-        return claimed + ordered, full or (looked.more and bool(claimed))
+        again = full or (looked.more and bool(claimed))
+        self._remember(looked, whole=since_s is None, again=again)
+        return claimed + ordered, again
+
+    def _since_s(self) -> float | None:
+        """From when on to look for what became due, in the database's unix time; None is all of it."""
+        if self._whole_look is None or self._lanes.calling:
+            return None
+        looked_at, at_s = self._whole_look
+        return None if time.monotonic() - looked_at > WHOLE_LOOK_S else at_s - LONG_TRANSACTION_S
+
+    def _remember(self, looked: Looked, *, whole: bool, again: bool) -> None:
+        """How long to wait, and how much to look at next time."""
+        now = time.monotonic()
+        self._hungry = looked.more
+        self._lanes.crowd(looked.crowded, whole=whole)
+        if again:
+            self._whole_look = None
+        elif whole:
+            self._whole_look = (now, looked.at_s) if looked.left > FEW_LEFT else None
+        waits = [self._settings.sweep_s]
+        if looked.next_s is not None:
+            waits.append(looked.next_s)
+        if self._whole_look is not None:
+            waits.append(WHOLE_LOOK_S)
+        self._look_at = now + min(waits)
 
     async def _claim_in_turn(self, most: int, lease_s: float) -> list[Claimed]:
         """Past a backlog that cannot be served now, endpoint by endpoint from where the last walk stopped."""
@@ -183,26 +222,15 @@ class Courier:
 
     async def _wait(self, stop: asyncio.Event) -> None:
         """Until the bell rings, something becomes due or free to go, or the sweep."""
-        until_next = await self._until_next_s()
-        times = [self._settings.sweep_s, *self._lanes.until_token_s()]
-        if until_next is not None:
-            times.append(until_next)
-        if self._ordered_wake is not None:
-            times.append(self._ordered_wake - time.monotonic())
-            self._ordered_wake = None if times[-1] <= 0 else self._ordered_wake
+        now = time.monotonic()
+        times = [self._look_at - now, *(at - now for at in self._wakes[:1]), *self._lanes.until_token_s()]
         waits = [asyncio.create_task(self.bell.wait()), asyncio.create_task(stop.wait())]
-        await asyncio.wait(waits, timeout=max(0.001, min(times)), return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(waits, timeout=max(0.001, min(times)), return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
-
-    async def _until_next_s(self) -> float | None:
-        if self._looked_at_s is None:
-            return RETRY_STORE_S
-        try:
-            async with self._stores.by_keys() as tx:
-                return await seconds_to_next(tx, self._looked_at_s)
-        except Problem:
-            return RETRY_STORE_S
+        if not done:
+            # What time has freed may have waited for long.
+            self._whole_look = None
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
@@ -331,16 +359,17 @@ class Courier:
         self._in_flight -= 1
         if self._settings.delivery_concurrency - self._in_flight >= self._room_wanted:
             self._freed.set()
-        if self._hungry and lane.taken <= lane.capacity // 2:
+        if lane.calls or (self._hungry and lane.taken <= lane.capacity // 2):
             self.bell.set()
 
-    def _let_next_in_order_go(self, ended: Sequence[Ended]) -> None:
-        """Once a result is written its successor may go: at once, or when the one that failed is due again."""
-        ordered = [one.completed for one in ended if one.completed.delivery.order_key is not None]
-        for completed in ordered:
-            at = time.monotonic() + completed.delay_s
-            self._ordered_wake = at if self._ordered_wake is None else min(at, self._ordered_wake)
-        if ordered:
+    def _look_when_due(self, ended: Sequence[Ended]) -> None:
+        """Once a result is written, what failed is due again after its delay, and what waits behind it in an order may
+        go: then, or at once."""
+        now = time.monotonic()
+        for completed in (one.completed for one in ended):
+            if completed.status == "pending" and len(self._wakes) < MOST_WAKES:
+                heapq.heappush(self._wakes, now + completed.delay_s)
+        if any(one.completed.delivery.order_key is not None for one in ended):
             self.bell.set()
 
     # -- recording ---------------------------------------------------------------------------------------------------
@@ -361,8 +390,9 @@ class Courier:
             await self._until_written(sent, unsent)
             count_ended(one.completed.error or "delivered" for one in sent)
             self._lanes.reopen(one.completed.delivery for one in sent)
-            self._let_next_in_order_go(sent)
+            self._look_when_due(sent)
             if unsent:
+                self._whole_look = None
                 self.bell.set()
             if not self._ended and not self._unsent:
                 self._to_write.clear()

@@ -25,7 +25,7 @@ class Lane:
     """One endpoint's room. `latency_s` is a running mean, None before the first answer.
 
     `shut` sends back what waits: the endpoint has just failed too often or asked for a pause, and the database, which
-    blocks it for every worker, does not know yet.
+    blocks it for every worker, does not know yet. `crowded` says that more is due for it than it had room for.
     """
 
     def __init__(self, max_in_flight: int, rate_per_s: int | None) -> None:
@@ -34,6 +34,7 @@ class Lane:
         self._running = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self.taken = 0
+        self.crowded = False
         self.latency_s: float | None = None
         self._shut_by: UUID | None = None
         self._failures_in_row = 0
@@ -57,6 +58,11 @@ class Lane:
         """How many more it takes now."""
         left = 0 if self.shut else self.capacity - self.taken
         return max(0, left if self.rate_per_s is None else min(left, int(self._refilled())))
+
+    @property
+    def calls(self) -> bool:
+        """Whether it has room again, and worth a claim, for what is due."""
+        return self.crowded and self.taken <= self.capacity // 2 and self.left > 0
 
     @property
     def says_nothing(self) -> bool:
@@ -137,6 +143,7 @@ class Lanes:
 
     def __init__(self) -> None:
         self._lanes: dict[UUID, Lane] = {}
+        self._crowded: list[Lane] = []
         self.ordered: set[UUID] = set()
 
     def of(self, delivery: Claimed) -> Lane:
@@ -155,6 +162,23 @@ class Lanes:
         if len(self._lanes) > MOST_LANES:
             self._forget_idle()
         return {str(endpoint_id): lane.left for endpoint_id, lane in self._lanes.items() if not lane.says_nothing}
+
+    def crowd(self, endpoint_ids: Iterable[UUID], *, whole: bool) -> None:
+        """For these more is due than they have room for; and for no others, if `whole`."""
+        if whole:
+            for lane in self._crowded:
+                lane.crowded = False
+            self._crowded.clear()
+        for endpoint_id in endpoint_ids:
+            crowded = self._lanes.get(endpoint_id)
+            if crowded is not None and not crowded.crowded:
+                crowded.crowded = True
+                self._crowded.append(crowded)
+
+    @property
+    def calling(self) -> bool:
+        """Whether a crowded one has room again."""
+        return any(lane.calls for lane in self._crowded)
 
     def until_token_s(self) -> Iterable[float]:
         """When rates let the next one through, for those lanes that wait for theirs."""

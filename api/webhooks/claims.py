@@ -121,9 +121,8 @@ taken AS (
            CASE WHEN row_number() OVER (PARTITION BY event_id) = 1 THEN event_id END AS first_of_event
     FROM claimed
 )
-SELECT looked.seen, looked.at_s, work.*
-FROM (SELECT count(*) AS seen, extract(epoch FROM now())::float8 AS at_s FROM candidate) AS looked
-LEFT JOIN (
+SELECT work.*, looked.*
+FROM looked LEFT JOIN (
     SELECT first.workspace_id, first.livemode, first.id AS delivery_id, first.claim AS attempt_id,
            first.endpoint_id, first.event_id, first.attempt_count AS number, first.failures,
            first.order_key, first.watched, first.probe, first.xid,
@@ -159,7 +158,7 @@ line AS (
            array_agg(at ORDER BY due_at, id) AS at, array_agg(due_at ORDER BY due_at, id) AS due_at
     FROM candidate GROUP BY workspace_id, livemode, endpoint_id
 ), open_line AS (
-    SELECT line.at, line.due_at,
+    SELECT line.endpoint_id, line.at, line.due_at,
            CASE WHEN health.breaker = 'open' THEN 1
                 ELSE coalesce((CAST(:room AS jsonb) ->> endpoint.id::text)::integer, endpoint.max_in_flight)
            END AS most,
@@ -179,25 +178,40 @@ line AS (
         WITH ORDINALITY AS waiting (at, due_at, place)
     ORDER BY waiting.place, waiting.due_at
     LIMIT :most
-)
-"""
+)"""
 
 
 def _prepared(*parts: str) -> Prepared:
     return Prepared(text(", ".join(parts)))
 
 
+# What the claimer goes by until it looks again. Leases that run out are left to the sweep, and what waits in order to
+# the worker that let it wait.
+_LOOKED = """
+looked AS (
+    SELECT extract(epoch FROM now())::float8 AS at_s, (SELECT count(*) FROM candidate) AS seen,
+           ARRAY(SELECT endpoint_id FROM open_line WHERE cardinality(at) > most) AS crowded,
+           EXISTS (SELECT FROM deliveries WHERE status = 'pending' AND order_key IS NOT NULL) AS in_order,
+           extract(epoch FROM least(
+               (SELECT min(due_at) FROM deliveries
+                WHERE status = 'pending' AND order_key IS NULL AND due_at > now()),
+               (SELECT min(blocked_until) FROM endpoint_health WHERE blocked_until > now())
+           ) - now())::float8 AS next_s
+)"""
+_LOOKED_AT_NOTHING = "looked AS (SELECT)"
 _DUE = _prepared(
     """
 WITH candidate AS (
     SELECT ctid AS at, workspace_id, livemode, id, endpoint_id, due_at
     FROM deliveries
     WHERE status = 'pending' AND order_key IS NULL AND due_at <= now()
+      AND due_at > coalesce(to_timestamp(CAST(:since_s AS float8)), '-infinity')
       AND (leased_until IS NULL OR leased_until <= now())
     ORDER BY due_at
     LIMIT :seen
 )""",
     _CHOOSE,
+    _LOOKED,
     _TAKE,
 )
 _WALK = _prepared(
@@ -243,6 +257,7 @@ candidate AS (
     ) AS due
 )""",
     _CHOOSE,
+    _LOOKED_AT_NOTHING,
     _TAKE,
 )
 # Lanes in order, free of us and of other workers. The lock ends with the transaction, that is with the claim.
@@ -299,22 +314,43 @@ candidate AS (
     LEFT JOIN endpoint_health AS health USING (workspace_id, livemode, endpoint_id)
     WHERE candidate.next_in_order AND (health.breaker IS DISTINCT FROM 'open' OR candidate.place = 1)
 )""",
+    _LOOKED_AT_NOTHING,
     _TAKE,
 )
 
 
 class Looked(NamedTuple):
-    """Whether more were due than were looked at, and when that was, in the database's unix time."""
+    """What the deliveries that have waited longest look like.
+
+    `more` says that more were due than were looked at, `left` how many of those looked at stay due, and `crowded` whose
+    they are, of the endpoints that are not blocked. `in_order` says that something waits in an order. `at_s` is when
+    that was, in the database's unix time, and `next_s` how long after it the next delivery becomes due or an endpoint
+    is no longer blocked; None when nothing is to come.
+    """
 
     more: bool
+    left: int
+    crowded: frozenset[UUID]
+    in_order: bool
     at_s: float
+    next_s: float | None
 
 
-async def claim_due(tx: Transaction, most: int, lease_s: float, room: Room) -> tuple[list[Claimed], Looked]:
-    """Up to `most` of the deliveries that have waited longest."""
+async def claim_due(
+    tx: Transaction, most: int, lease_s: float, room: Room, since_s: float | None
+) -> tuple[list[Claimed], Looked]:
+    """Up to `most` of the deliveries that have waited longest, of those due after `since_s` (unix time), if given."""
     seen = most * WINDOW_FACTOR
-    rows = await tx.all(_DUE, seen=seen, most=most, lease_s=lease_s, room=json.dumps(room))
-    return _claimed(rows), Looked(rows[0]["seen"] == seen, rows[0]["at_s"])
+    rows = await tx.all(_DUE, seen=seen, most=most, lease_s=lease_s, room=json.dumps(room), since_s=since_s)
+    claimed, looked = _claimed(rows), rows[0]
+    return claimed, Looked(
+        more=looked["seen"] == seen,
+        left=looked["seen"] - len(claimed),
+        crowded=frozenset(looked["crowded"]),
+        in_order=looked["in_order"],
+        at_s=looked["at_s"],
+        next_s=looked["next_s"],
+    )
 
 
 async def walk_lanes(tx: Transaction, after: Lane) -> list[Lane]:
@@ -367,5 +403,5 @@ def _claimed(rows: Sequence[asyncpg.Record]) -> list[Claimed]:
     ]
 
 
-# Where they stand in a row: first comes what was looked at and when, and `xid` is only for the order.
-_DELIVERY, _MESSAGE, _RECEIVER = slice(2, 13), slice(14, 17), slice(17, 24)
+# Where they stand in a row: `xid` is only for the order, and what was looked at comes last.
+_DELIVERY, _MESSAGE, _RECEIVER = slice(0, 11), slice(12, 15), slice(15, 22)

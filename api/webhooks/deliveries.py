@@ -89,17 +89,6 @@ WHERE delivery.workspace_id = unsent.workspace_id AND delivery.livemode = unsent
   AND delivery.id = unsent.delivery_id AND delivery.claim = unsent.attempt_id"""
     )
 )
-# Leases that run out are left to the sweep, and what waits in order to the worker that let it wait.
-_NEXT = Prepared(
-    text(
-        """
-SELECT extract(epoch FROM least(
-    (SELECT min(due_at) FROM deliveries WHERE status = 'pending' AND order_key IS NULL AND due_at > since.at),
-    (SELECT min(blocked_until) FROM endpoint_health WHERE blocked_until > since.at)
-) - now())::float8
-FROM (SELECT to_timestamp(CAST(:since_s AS float8)) AS at) AS since"""
-    )
-)
 _ENDPOINT = "workspace_id = :workspace AND livemode = :mode AND {} = :endpoint_id"
 _DISABLE = Prepared(
     text(
@@ -160,16 +149,6 @@ async def complete(tx: Transaction, results: Sequence[Completed]) -> int:
 async def release(tx: Transaction, unsent: Sequence[Claimed]) -> None:
     """Give back what was claimed and not sent, as if it had not been: no attempt was made, none is counted."""
     await tx.run(_RELEASE, **_keys(unsent))
-
-
-async def seconds_to_next(tx: Transaction, since_s: float) -> float | None:
-    """Until the next delivery becomes due, or an endpoint is no longer blocked. None when nothing is to come.
-
-    `since_s` is when one last looked what is due, in the database's unix time: what has become so in the meantime
-    gives zero or less.
-    """
-    value: float | None = await tx.value(_NEXT, since_s=since_s)
-    return value
 
 
 async def disable(tx: Transaction, lane: Lane, reason: str) -> bool:

@@ -96,7 +96,11 @@ class EndpointHealth(Tenant, Base):
     """
 
     __tablename__ = "endpoint_health"
-    __table_args__ = (_of_endpoint(), CheckConstraint("breaker IN ('closed', 'open')", name="breaker"))
+    __table_args__ = (
+        _of_endpoint(),
+        CheckConstraint("breaker IN ('closed', 'open')", name="breaker"),
+        Index("ix_endpoint_health_blocked", "blocked_until", postgresql_where=text("blocked_until IS NOT NULL")),
+    )
 
     endpoint_id: Mapped[UUID] = reference("ep", primary_key=True)
     breaker: Mapped[str] = mapped_column(server_default="closed")

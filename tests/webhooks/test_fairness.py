@@ -5,6 +5,9 @@ import time
 
 import asyncpg
 
+from api.settings import Settings
+from api.stores import WORKER_ROLE, open_stores
+from api.webhooks.claims import claim_due
 from tests.support.receiver import Answer, Receiver
 from tests.support.workspace import Workspace, made
 from workers.deliver import Courier
@@ -66,6 +69,40 @@ async def test_a_slow_endpoint_gets_no_more_at_once_than_it_asked_for(
     await slow()
     await receiver.count(30)
     assert most <= 3
+
+
+async def test_what_had_no_room_goes_as_soon_as_there_is_some(
+    workspace: Workspace, receiver: Receiver, courier: Courier
+) -> None:
+    receiver.answer = lambda _: Answer(delay_s=1.1)
+    await workspace.endpoint(receiver.url, "feature.created", max_in_flight=2)
+    for number in range(6):
+        await workspace.feature(f"Feature {number}")
+
+    arrived = await receiver.count(6, within_s=30)
+
+    # Three rounds of 1.1 s. The sweep, every five seconds, would find each round late.
+    assert arrived[-1].at - arrived[0].at < 8
+
+
+async def test_behind_a_backlog_without_room_only_what_is_new_is_looked_at(
+    settings: Settings, workspace: Workspace, receiver: Receiver, owner: asyncpg.Connection
+) -> None:
+    hole = await workspace.endpoint(receiver.url, "feature.created")
+    await workspace.feature("Before")
+    await preload(owner, hole["id"], "", 300)
+    at_s = await owner.fetchval("SELECT extract(epoch FROM now())::float8")
+    await owner.execute("UPDATE deliveries SET due_at = now() - interval '1 hour'")
+    room = {str(await owner.fetchval("SELECT endpoint_id FROM deliveries LIMIT 1")): 0}
+    await workspace.feature("After")
+
+    async with open_stores(settings, role=WORKER_ROLE) as stores, stores.by_keys() as tx:
+        claimed_of_all, all_of_it = await claim_due(tx, 400, 20, room, None)
+        claimed_of_new, new = await claim_due(tx, 400, 20, room, at_s)
+
+    assert (len(claimed_of_all), all_of_it.left) == (0, 302)
+    assert (len(claimed_of_new), new.left) == (0, 1)
+    assert {str(one) for one in all_of_it.crowded} == set(room)
 
 
 async def test_a_rate_limit_is_kept(workspace: Workspace, receiver: Receiver, courier: Courier) -> None:

@@ -13,7 +13,7 @@ import pytest
 from api.settings import Settings
 from api.stores import WORKER_ROLE, open_stores
 from api.webhooks.backoff import DEFAULT_SCHEDULE
-from api.webhooks.deliveries import seconds_to_next
+from api.webhooks.claims import claim_due
 from tests.support.receiver import Answer, Receiver
 from tests.support.workspace import Workspace
 from workers.deliver import Courier
@@ -63,20 +63,35 @@ async def test_nothing_is_sent_a_moment_before_it_is_due(
     await receiver.count(3)
 
 
-async def test_what_becomes_due_right_after_a_look_is_not_slept_over(
+async def test_a_look_says_when_the_next_one_is_due_to_the_moment(
     settings: Settings, workspace: Workspace, receiver: Receiver, owner: asyncpg.Connection
 ) -> None:
     await workspace.endpoint(receiver.url, "feature.created")
     await workspace.feature("Just now")
-    due_at_s = await owner.fetchval("SELECT extract(epoch FROM max(due_at))::float8 FROM deliveries")
+    await owner.execute("UPDATE deliveries SET due_at = now() + interval '60 seconds'")
 
     async with open_stores(settings, role=WORKER_ROLE) as stores, stores.by_keys() as tx:
-        after_a_look_before = await seconds_to_next(tx, due_at_s - 0.01)
-        after_a_look_since = await seconds_to_next(tx, due_at_s + 0.01)
+        claimed, looked = await claim_due(tx, 10, 20, {}, None)
+        due_at_s = await owner.fetchval("SELECT extract(epoch FROM max(due_at))::float8 FROM deliveries")
 
-    assert after_a_look_before is not None
-    assert after_a_look_before <= 0
-    assert after_a_look_since is None
+    assert claimed == []
+    assert looked.next_s is not None
+    assert looked.at_s + looked.next_s == pytest.approx(due_at_s, abs=1e-4)
+
+
+async def test_a_retry_after_a_second_does_not_wait_for_the_sweep(
+    workspace: Workspace, receiver: Receiver, courier: Courier
+) -> None:
+    assert courier is not None
+    receiver.answer = lambda _: Answer(500 if len(receiver.arrived) < 3 else 204)
+    await workspace.endpoint(receiver.url, "feature.created", schedule=[1, 1, 1])
+    await workspace.feature("Soon again")
+
+    first, second, third = await receiver.count(3, within_s=20)
+
+    # Without its own time it would be found by the sweep, five seconds later.
+    assert second.at - first.at < 3.5
+    assert third.at - second.at < 3.5
 
 
 async def _until_due_s(owner: asyncpg.Connection, *, failures: int) -> float:
