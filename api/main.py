@@ -75,6 +75,7 @@ SLICES = (
     lifecycle.router,
     audit.router,
     onboarding.router,
+    sandbox.resetter,
     sandbox.router,
     sandbox.open_router,
 )

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 import asyncpg
@@ -30,6 +30,8 @@ log = structlog.get_logger()
 APP_ROLE = "roadbed_app"
 WORKER_ROLE = "roadbed_worker"
 CONNECT_S = 5.0
+SANDBOX_WAIT_MS = 50
+RESET_WAIT_MS = 5_000
 RECYCLE_S = 1800.0
 _DIALECT = asyncpg_dialect.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _GONE = (
@@ -76,12 +78,19 @@ def binds(*names: str) -> dict[str, BindParameter[Any]]:
     return {name: bindparam(name) for name in names}
 
 
+class Deadlocked(Unavailable):
+    """Two transactions waited for each other, and this one was undone. Done again from its start it goes through."""
+
+
 @dataclass(frozen=True)
 class Scope:
     """For whom a transaction speaks. Row-level security reads it from the transaction's settings.
 
     With a workspace: that workspace and mode. With a key digest: the one key row that has it. When metering: the
     counters of all workspaces. With none of them: nothing. `key_id` and `request_id` go into the audit log.
+
+    `sandbox` is for what writes in test mode: `shared` beside other writers, `alone` for a reset. A row that a reset
+    deletes is then none that another transaction is about to refer to.
     """
 
     workspace_id: UUID | None = None
@@ -90,6 +99,7 @@ class Scope:
     metering: bool = False
     key_id: UUID | None = None
     request_id: str = ""
+    sandbox: Literal["shared", "alone"] | None = None
 
     @cached_property
     def begin_sql(self) -> str:
@@ -97,12 +107,34 @@ class Scope:
 
         Settings are local to their transaction, so that in a new one only those with a value are to be set.
         """
-        return "".join(["BEGIN", *(f"; SET LOCAL {name} = '{value}'" for name, value in self._settings if value)])
+        settings = (f"; SET LOCAL {name} = '{value}'" for name, value in self._settings if value)
+        return "".join(["BEGIN", *settings, *self._sandbox_locks])
 
     @cached_property
     def set_sql(self) -> str:
         """All of them, so that nothing is left of the scope that the transaction had before."""
         return "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in self._settings)
+
+    @property
+    def _sandbox_locks(self) -> tuple[str, ...]:
+        """Taken before anything else, so that nobody who holds one waits for a row of somebody who wants it.
+
+        Whoever meets a reset is sent away rather than kept waiting: each who waits would have a connection, and one
+        workspace could take them all. Of resets only one waits, for the writers that it found.
+        """
+        if self.sandbox is None or self.livemode is not False or self.workspace_id is None:
+            return ()
+        writers, resets = ((self.workspace_id.int ^ name) % 2**63 for name in (0x5A4D, 0x5A4E))
+        if self.sandbox == "shared":
+            return (
+                f"; SET LOCAL lock_timeout = {SANDBOX_WAIT_MS}; SELECT pg_advisory_xact_lock_shared({writers})",
+                "; SET LOCAL lock_timeout TO DEFAULT",
+            )
+        return (
+            f"; SET LOCAL lock_timeout = {SANDBOX_WAIT_MS}; SELECT pg_advisory_xact_lock({resets})",
+            f"; SET LOCAL lock_timeout = {RESET_WAIT_MS}; SELECT pg_advisory_xact_lock({writers})",
+            "; SET LOCAL lock_timeout TO DEFAULT",
+        )
 
     @property
     def _settings(self) -> tuple[tuple[str, str], ...]:
@@ -238,6 +270,11 @@ class Transaction:
             except _GONE:
                 self._pool.discard(driver)
                 continue
+            except asyncpg.LockNotAvailableError as error:
+                # The only locks that a beginning takes are those of the sandbox.
+                self._driver = driver
+                await self.rollback()
+                raise Unavailable("The sandbox is being reset. Send the request again in a second.") from error
             except BaseException as error:
                 self._pool.discard(driver)
                 _raise_as_problem(error)
@@ -359,4 +396,5 @@ def _raise_as_problem(error: BaseException) -> None:
         raise Unavailable("The database does not answer. Send the request again in a second.") from error
     if isinstance(error, (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)):
         log.error("database_busy", error=repr(error))
-        raise Unavailable("The database was busy for too long. Send the request again in a second.") from error
+        problem = Deadlocked if isinstance(error, asyncpg.DeadlockDetectedError) else Unavailable
+        raise problem("The database was busy for too long. Send the request again in a second.") from error

@@ -41,7 +41,7 @@ async def tell_first_calls(stores: Stores, app_stores: Stores) -> int:
         rows = await tx.all(_UNTOLD, most=MOST_AT_ONCE)
     told = 0
     for row in rows:
-        async with app_stores.transaction(Scope(row["workspace_id"], row["livemode"])) as tx:
+        async with app_stores.transaction(Scope(row["workspace_id"], row["livemode"], sandbox="shared")) as tx:
             told += await tell_first_call(tx, row["key_id"], row["at"])
             await tx.commit()
         async with stores.transaction() as tx:

@@ -106,7 +106,8 @@ class WorkspaceRoute(Route):
             raise _insufficient(needed)
         if request.method == "GET":
             return caller.scope
-        return replace(caller.scope, key_id=caller.key_id, request_id=request.state.request_id)
+        state = request.state
+        return replace(caller.scope, key_id=caller.key_id, request_id=state.request_id, sandbox="shared")
 
 
 async def _caller(request: Request) -> Caller:

@@ -1,6 +1,7 @@
 """The inbox over HTTP: a receiver that anyone may post to, its page, and its list."""
 
 import asyncio
+from dataclasses import replace
 from html import escape
 from typing import Annotated
 
@@ -50,7 +51,7 @@ async def post_message(
 ) -> Response:
     """Take a webhook. `?status=500` answers that, `?delay_s=5` waits first."""
     stores = request.app.state.stores
-    scope = _scope(request, address)
+    scope = replace(_scope(request, address), sandbox="shared")
     body = await _body(request)
     await asyncio.sleep(delay_s)
     async with stores.transaction(scope) as tx:

@@ -118,7 +118,7 @@ async def claim(tx: Transaction, kinds: Sequence[str], most: int, lease_s: float
     rows = await tx.all(_CLAIM, kinds=list(kinds), most=most, lease_s=lease_s)
     return [
         Claimed(
-            scope=Scope(row["workspace_id"], row["livemode"]),
+            scope=Scope(row["workspace_id"], row["livemode"], sandbox="shared"),
             claim=row["claim"],
             kind=row["kind"],
             failures=row["failures"],

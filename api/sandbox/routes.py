@@ -1,5 +1,7 @@
 """The sandbox over HTTP."""
 
+from dataclasses import replace
+
 from fastapi import APIRouter, Request
 
 from api import json
@@ -11,14 +13,27 @@ from api.sandbox.reset import reset
 from api.sandbox.schemas import Claim, ClaimedShown, ResetShown, SandboxShown, SeedShown
 from api.sandbox.seed import seed
 from api.sandbox.temporary import claim, open_sandbox, shown
+from api.stores import Scope, Stores
+
+
+class AloneRoute(WorkspaceRoute):
+    """A route whose transaction has the sandbox for itself."""
+
+    async def admit(self, request: Request, stores: Stores) -> Scope:
+        return replace(await super().admit(request, stores), sandbox="alone")
+
 
 router = APIRouter(route_class=WorkspaceRoute, tags=["accounts"])
+resetter = APIRouter(route_class=AloneRoute, tags=["accounts"])
 open_router = APIRouter(route_class=OpenRoute, tags=["accounts"])
 
 
-@router.post("/sandbox/reset", **operation("reset_sandbox", scope="sandbox:write", returns=ResetShown))
+@resetter.post("/sandbox/reset", **operation("reset_sandbox", scope="sandbox:write", returns=ResetShown))
 async def reset_sandbox(tx: Tx) -> Reply:
-    """Delete everything in the sandbox but its keys. With a test key only: live data is never touched."""
+    """Delete everything in the sandbox but its keys. With a test key only: live data is never touched.
+
+    Writing requests that meet it are answered 503 with `Retry-After`, and so is a second reset.
+    """
     deleted, complete = await reset(tx)
     return computed({"object": "sandbox_reset", "deleted": deleted, "complete": complete})
 

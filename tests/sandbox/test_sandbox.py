@@ -1,6 +1,8 @@
 """The sandbox: emptied, seeded, and had without signing up."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import httpx
@@ -11,8 +13,10 @@ from api.sandbox.reset import KEPT, emptied
 from api.settings import Settings
 from api.stores import APP_ROLE, WORKER_ROLE, Scope, Stores, open_stores
 from tests.support.problems import pointers, problem
+from tests.support.receiver import Receiver
 from tests.support.things import a_thing
 from tests.support.workspace import Workspace, made, with_key
+from workers.deliver import Courier
 from workers.sandboxes import prune_sandboxes
 
 DECISION = {
@@ -190,3 +194,49 @@ async def test_the_worker_deletes_what_nobody_claimed_and_nothing_else(
     for caller_secret in (workspace.test_secret, kept["test_key"]["secret"]):
         async with with_key(client, caller_secret) as caller:
             assert len((await caller.get("/v1/features")).json()["data"]) > 0
+
+
+async def test_a_reset_beside_writers_and_a_worker_breaks_nobody(
+    workspace: Workspace, receiver: Receiver, courier: Courier, owner: asyncpg.Connection
+) -> None:
+    """Every answer is a success, a thing that is gone, or «send it again»: never a defect, and nothing half-deleted."""
+    answers: list[httpx.Response] = []
+    done = asyncio.Event()
+
+    async def post(path: str, body: dict[str, Any]) -> str | None:
+        answer = await workspace.test.post(path, json=body)
+        answers.append(answer)
+        return answer.json().get("id") if answer.is_success else None
+
+    async def work() -> None:
+        while not done.is_set():
+            await post("/v1/endpoints", {"url": receiver.url, "event_types": ["*"]})
+            feature_id = await post("/v1/features", {"title": "Dark mode"})
+            inputs = {"reach": 1, "impact": 1, "confidence": 1, "effort": 1}
+            await post(f"/v1/features/{feature_id}/scores", {"framework": "rice", "inputs": inputs})
+            await post("/v1/roadmap/reprioritize", {"framework": "rice"})
+            decision_id = await post("/v1/decisions", DECISION)
+            await post(f"/v1/decisions/{decision_id}/record", {"chosen": "build", "rationale": "Now."})
+            answers.append(await workspace.test.get("/v1/features"))
+
+    writers = [asyncio.create_task(work()) for _ in range(6)]
+    for _ in range(15):
+        await asyncio.sleep(0.1)
+        answer = await workspace.test.post("/v1/sandbox/reset", json={})
+        assert answer.status_code == 200, answer.text
+    done.set()
+    await asyncio.gather(*writers)
+
+    assert {answer.status_code for answer in answers} <= {200, 201, 404, 409, 503}
+    for answer in answers:
+        if answer.status_code == 503:
+            assert "being reset" in problem(answer, 503, "unavailable")["detail"]
+            assert answer.headers["retry-after"] == "1"
+    assert sum(answer.status_code == 201 for answer in answers) > 50, "most of them were let through"
+
+
+async def test_of_two_resets_at_once_one_is_told_to_come_again(workspace: Workspace) -> None:
+    await _fill(workspace.test)
+    answers = await asyncio.gather(*(workspace.test.post("/v1/sandbox/reset", json={}) for _ in range(6)))
+    assert sorted({answer.status_code for answer in answers}) in ([200], [200, 503])
+    assert sum(answer.json().get("deleted", 0) > 0 for answer in answers) == 1
