@@ -102,7 +102,8 @@ async def test_an_answer_has_exactly_the_fields_of_its_model(
     assert ("ETag" in documented) == ("ETag" in answer.headers)
     if "304" in operation.spec["responses"]:
         again = await client.get(path, headers=headers | {"If-None-Match": answer.headers["ETag"]})
-        assert again.status_code == 304
+        # Some tell of the calls themselves, so that the next answer is another.
+        assert again.status_code == 304 or again.headers["ETag"] != answer.headers["ETag"]
     schema = response_schema(operation, answer.status_code)
     if schema is None or not answer.headers.get("content-type", "").startswith("application/json"):
         return

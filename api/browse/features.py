@@ -10,7 +10,7 @@ from api.accounts.tenancy import one, owned
 from api.browse.schemas import FeatureSearch, FeatureView
 from api.features.models import Feature
 from api.features.write import FEATURE
-from api.http.etags import fresh
+from api.http.etags import fresh, fresh_as_seen
 from api.http.pagination import Listing, Source
 from api.http.reply import Reply
 from api.prds.models import Prd
@@ -79,7 +79,7 @@ _FEATURES = Listing(
 )
 _EXPANDED: dict[tuple[str, ...], Prepared] = {
     wanted: Prepared(
-        select(FEATURE.shape.text(plus={name: _EXPANSIONS[name] for name in wanted})).where(
+        select(FEATURE.shape.text(plus={name: _EXPANSIONS[name] for name in wanted}), Feature.version).where(
             owned(Feature), Feature.id == bindparam("id")
         )
     )
@@ -100,9 +100,10 @@ async def browse(tx: Transaction, request: Request, query: FeatureSearch) -> Rep
 
 
 async def view(tx: Transaction, request: Request, feature_id: UUID, how: FeatureView) -> Response:
-    """One feature. What is expanded changes without the feature's version, so that its ETag is not promised then."""
+    """One feature, with what is expanded, which changes without the feature's version."""
     if not how.expand:
         return fresh(request, await FEATURE.read(tx, feature_id))
     statement = _EXPANDED[tuple(name for name in _EXPANSIONS if name in how.expand)]
-    row = await one(tx, statement, feature_id, "feature", "feat", framework_name=how.framework)
-    return Reply(row["json"])
+    return fresh_as_seen(
+        request, await one(tx, statement, feature_id, "feature", "feat", framework_name=how.framework)
+    )

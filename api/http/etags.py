@@ -1,29 +1,56 @@
-"""Conditional requests (RFC 9110, section 13) on single resources, whose strong ETag is their version in quotes."""
+"""Conditional requests (RFC 9110, section 13). The strong ETag of a resource is, in quotes,
 
+- its version, where it changes with that alone,
+- its version and a digest of the answer, where that also shows what time or others change: an age, what is expanded,
+- a digest of the answer, where there is no version: what never changes, and what is computed.
+
+A change is held against the version.
+"""
+
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 from starlette.responses import Response
 
-from api.http.reply import one
+from api.http.reply import Reply, one
 from api.problems import Invalid, Pointer, PreconditionFailed
 
 
 def not_modified(request: Request, version: int) -> Response | None:
     """304 when the caller's `If-None-Match` names this version, else None."""
-    header = request.headers.get("if-none-match")
-    if header is None:
-        return None
-    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
-    if "*" in tags or f'"{version}"' in tags:
-        return Response(status_code=304, headers={"ETag": f'"{version}"'})
-    return None
+    return _unchanged(request, f'"{version}"')
 
 
 def fresh(request: Request, row: Mapping[str, Any]) -> Response:
     """The resource in `row` (its `json` and `version`), or 304 when the caller has it already."""
     return not_modified(request, row["version"]) or one(row["json"], row["version"])
+
+
+def fresh_as_seen(request: Request, row: Mapping[str, Any]) -> Response:
+    """The same for an answer that also shows what changes without the version."""
+    tag = f'"{row["version"]}-{_digest(row["json"].encode())}"'
+    return _unchanged(request, tag) or Reply(row["json"], headers={"ETag": tag})
+
+
+def fresh_by_content(request: Request, reply: Reply) -> Response:
+    """The same for an answer that has no version at all."""
+    tag = f'"{_digest(bytes(reply.body))}"'
+    reply.headers["ETag"] = tag
+    return _unchanged(request, tag) or reply
+
+
+def _unchanged(request: Request, tag: str) -> Response | None:
+    if "if-none-match" not in request.headers:
+        return None
+    lines = ",".join(request.headers.getlist("if-none-match"))
+    tags = {one.strip().removeprefix("W/") for one in lines.split(",")}
+    return Response(status_code=304, headers={"ETag": tag}) if tag in tags or "*" in tags else None
+
+
+def _digest(answer: bytes) -> str:
+    return hashlib.blake2b(answer, digest_size=12).hexdigest()
 
 
 class Precondition:
@@ -115,7 +142,7 @@ def _version(tag: str) -> int:
         return -1
     if len(tag) < 2 or tag[0] != '"' or tag[-1] != '"':
         raise ValueError(tag)
-    body = tag[1:-1]
+    body = tag[1:-1].partition("-")[0]
     return int(body) if body.isascii() and body.isdigit() and len(body) < 10 else -1
 
 

@@ -21,6 +21,7 @@ from api import json
 from api.http import idempotency
 from api.http.arguments import Handler
 from api.http.deprecation import Deprecation
+from api.http.etags import fresh_by_content
 from api.http.reply import Reply
 from api.http.schema import ListShown
 from api.problems import Invalid, Pointer, Problem, RequestTimeout, TooLarge, UnsupportedMediaType
@@ -145,6 +146,7 @@ class Route(APIRoute):
 
     def _runner(self, handle: Handler) -> Callable[["WireRequest"], Coroutine[Any, Any, Response]]:
         deprecation = self.deprecation
+        by_content = self.methods == {"GET"} and not _takes_query(self.dependant, "cursor")
         takes_condition = self.methods == {"GET"} or _takes_header(self.dependant, "if-match")
 
         async def run(request: WireRequest) -> Response:
@@ -159,7 +161,10 @@ class Route(APIRoute):
             sent = request.headers.getlist(idempotency.HEADER) if request.method == "POST" else []
             key = idempotency.read_key(sent)
             if key is None or scope.workspace_id is None:
-                return await _run(stores, scope, request, handle)
+                response = await _run(stores, scope, request, handle)
+                if by_content and isinstance(response, Reply) and "etag" not in response.headers:
+                    return fresh_by_content(request, response)
+                return response
             return await _run_once(stores, scope, request, handle, key)
 
         return run
@@ -234,6 +239,14 @@ def _refuse_nul(request: Request) -> None:
 def _takes_header(dependant: Dependant, name: str) -> bool:
     own = any(field.alias == name for field in dependant.header_params)
     return own or any(_takes_header(one, name) for one in dependant.dependencies)
+
+
+def _takes_query(dependant: Dependant, name: str) -> bool:
+    """By itself, or as a field of the model that the query is."""
+    return any(
+        field.alias == name or name in getattr(field.field_info.annotation, "model_fields", ())
+        for field in dependant.query_params
+    )
 
 
 def _refuse_condition(request: Request) -> None:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from api import json
 from api.accounts.auth import CallerOf, WorkspaceRoute
 from api.accounts.schemas import KeyCreate, KeyCreated, KeyId, KeyShown
-from api.http.etags import IfMatch, fresh
+from api.http.etags import IfMatch, fresh_as_seen
 from api.http.pagination import Listing, PageQuery
 from api.http.reply import Reply, computed, created, no_content
 from api.http.route import OpenRoute, OpenStores, Tx, operation
@@ -38,7 +38,7 @@ async def list_keys(tx: Tx, request: Request, query: Annotated[PageQuery, Query(
 @router.get("/keys/{id}", **operation("get_key", scope="keys:admin", returns=KeyShown))
 async def get_key(tx: Tx, request: Request, id: KeyId) -> Response:
     """One key, without its secret."""
-    return fresh(request, await KEY.read(tx, id))
+    return fresh_as_seen(request, await KEY.read(tx, id))
 
 
 @router.post("/keys/{id}/rotate", **operation("rotate_key", scope="keys:admin", returns=KeyCreated, status=201))

@@ -10,6 +10,8 @@ from api.openapi.schemas import NULL
 METHODS = ("get", "put", "post", "patch", "delete")
 # These name a thing outside their path.
 _MAY_MISS = {"redeliver_many", "verify_webhook"}
+# Sent while it is read, so that nothing is known of it before.
+_STREAMED = {"export_features", "stream_events"}
 _PLAIN = {
     "200": "It is done.",
     "201": "It was created.",
@@ -31,7 +33,7 @@ def tidy(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     for path, method, operation in operations(document):
         _parameters(operation)
-        _etags(operation, schemas)
+        _etags(method, operation, schemas)
         _responses(path, method, operation)
         _scope(operation)
         if method == "patch" and "requestBody" in operation:
@@ -64,8 +66,11 @@ def _parameters(operation: dict[str, Any]) -> None:
     operation.get("parameters", []).sort(key=lambda one: not one["required"])
 
 
-def _etags(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """What has a version answers with it as its ETag."""
+def _etags(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """What has a version answers with it as its ETag, and so does every GET but of a page and of a stream."""
+    pages = any(parameter["name"] == "cursor" for parameter in operation.get("parameters", []))
+    if method == "get" and not pages and operation["operationId"] not in _STREAMED:
+        operation["responses"]["200"].setdefault("headers", {})["ETag"] = {"$ref": "#/components/headers/ETag"}
     for status, response in operation["responses"].items():
         shown = response.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref", "")
         version = schemas.get(shown.rpartition("/")[2], {}).get("properties", {}).get("version", {})
@@ -95,7 +100,7 @@ def _responses(path: str, method: str, operation: dict[str, Any]) -> None:
         statuses |= {"408", "409", "413", "415"}
     if "If-Match" in names:
         statuses |= {"409", "412"}
-    if method == "get" and "ETag" in responses.get("200", {}).get("headers", {}) and not _always_new(operation):
+    if method == "get" and "ETag" in responses.get("200", {}).get("headers", {}):
         responses["304"] = {
             "description": "The caller has this version already.",
             "headers": headers_of("304") | {"ETag": {"$ref": "#/components/headers/ETag"}},
@@ -106,11 +111,6 @@ def _responses(path: str, method: str, operation: dict[str, Any]) -> None:
     for status in statuses:
         responses.setdefault(status, {"$ref": f"#/components/responses/{RESPONSES[status][0]}"})
     operation["responses"] = dict(sorted(responses.items()))
-
-
-def _always_new(operation: dict[str, Any]) -> bool:
-    """Whether the answer differs from look to look, so that nobody has it already."""
-    return str(operation["operationId"]) == "get_blocker"  # its age
 
 
 def _names_things(operation: dict[str, Any]) -> bool:

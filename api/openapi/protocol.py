@@ -167,7 +167,7 @@ def _headers() -> Headers:
         "RateLimit": header("What is left of each limit, and the seconds until it is more.", '"second";r=199;t=1'),
         "RateLimit-Policy": header("The limits: so many requests in so many seconds.", '"second";q=100;w=1'),
         "Retry-After": header("Seconds to wait before the next try.", "1", 20),
-        "ETag": header("The version in quotes.", '"3"', 100),
+        "ETag": header("The version in quotes, or a digest of what has none.", '"3"', 100),
         "Location": header("Where the new resource is.", "/v1/features/feat_01h455vb4pex5vsknk084sn02q", 4_000),
         "WWW-Authenticate": header("How to authenticate, and the scope that is missing.", 'Bearer realm="roadbed"'),
         "Access-Control-Allow-Origin": header(

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from api import json
 from api.accounts.auth import WorkspaceRoute
 from api.db import wire_id
-from api.http.etags import IfMatch, fresh, not_modified
+from api.http.etags import IfMatch, fresh, fresh_as_seen, not_modified
 from api.http.pagination import Listing
 from api.http.reply import Reply, created, one
 from api.http.route import Tx, operation
@@ -79,10 +79,9 @@ async def list_blockers(tx: Tx, request: Request, query: Annotated[BlockerQuery,
 
 
 @router.get("/blockers/{id}", **operation("get_blocker", scope="syncs:read", returns=BlockerShown))
-async def get_blocker(tx: Tx, id: BlockerId) -> Reply:
+async def get_blocker(tx: Tx, request: Request, id: BlockerId) -> Response:
     """One blocker, with its age now."""
-    row = await BLOCKER.read(tx, id)
-    return one(row["json"], row["version"])
+    return fresh_as_seen(request, await BLOCKER.read(tx, id))
 
 
 @router.patch("/blockers/{id}", **operation("update_blocker", scope="syncs:write", returns=BlockerShown))

@@ -25,13 +25,23 @@ async def test_the_latest_score_is_shown_inside_a_feature(workspace: Workspace) 
     assert none.json()["latest_score"] is None
 
 
-async def test_an_expanded_feature_promises_no_etag_since_its_score_may_change(workspace: Workspace) -> None:
+async def test_the_etag_of_an_expanded_feature_is_another_when_its_score_is_and_still_names_the_version(
+    workspace: Workspace,
+) -> None:
     feature = await workspace.scored("Dark mode")
     path = f"/v1/features/{feature['id']}"
-    assert (await workspace.live.get(path, headers={"If-None-Match": '"1"'})).status_code == 304
-    headers = {"If-None-Match": '"1"'}
-    expanded = await workspace.live.get(path, params={"expand": "latest_score"}, headers=headers)
-    assert (expanded.status_code, "etag" in expanded.headers) == (200, False)
+    shown = {"expand": "latest_score"}
+    first = await workspace.live.get(path, params=shown, headers={"If-None-Match": '"1"'})
+    assert first.status_code == 200
+    held = {"If-None-Match": first.headers["etag"]}
+    assert (await workspace.live.get(path, params=shown, headers=held)).status_code == 304
+    body = {"framework": "rice", "inputs": {**GUIDE["Dark mode"], "effort": 1}}
+    await made(workspace.live, f"{path}/scores", body)
+    second = await workspace.live.get(path, params=shown, headers=held)
+    assert (second.status_code, second.json()["version"]) == (200, 1)
+    for tag, status in ((second.headers["etag"], 200), (first.headers["etag"], 412)):
+        changed = await workspace.live.patch(path, json={"title": "Darker"}, headers={"If-Match": tag})
+        assert changed.status_code == status
 
 
 async def test_a_list_expands_each_feature(workspace: Workspace) -> None:

@@ -1,6 +1,7 @@
 """A change says which version it starts from; a read says which one it has."""
 
 import asyncio
+import re
 
 import asyncpg
 import httpx
@@ -14,6 +15,16 @@ from tests.support.workspace import Workspace, made
 CHANGES = [one for one in operations() if one.method in ("PUT", "PATCH", "DELETE")]
 # What they change has no ETag anywhere: the quota's policy, an endpoint's signing key.
 WITHOUT_ETAG = {"set_quota_policy", "delete_secret"}
+# Every GET but the pages of a list and what is sent as a stream.
+SINGLE = [
+    one
+    for one in operations()
+    if one.method == "GET"
+    and one.id not in ("export_features", "stream_events")
+    and not any(parameter["name"] == "cursor" for parameter in one.spec["parameters"])
+]
+# They tell of the calls themselves, or of the moment: the next answer may be another.
+MAY_DIFFER = {"get_usage", "get_api_metrics", "diff_scenario"}
 CONDITIONAL = [one for one in operations() if any(p["name"] == "If-Match" for p in one.spec["parameters"])]
 
 
@@ -37,6 +48,39 @@ async def test_who_has_another_version_gets_the_resource(workspace: Workspace, h
     feature = await workspace.feature()
     answer = await workspace.live.get(f"/v1/features/{feature['id']}", headers={"If-None-Match": header})
     assert (answer.status_code, answer.json()) == (200, feature)
+
+
+@pytest.mark.parametrize("operation", SINGLE, ids=str)
+async def test_every_single_get_has_a_strong_etag_and_answers_304_to_who_has_it(
+    workspace: Workspace, operation: Operation
+) -> None:
+    if operation.id in ("diff_roadmap_revisions", "diff_scenario"):
+        await a_thing(workspace.live, "rev")
+    path = await url_of(workspace.live, operation)
+    if "number" in operation.names:
+        path = path.replace("/versions/sample", "/versions/1")
+    first = await workspace.live.get(path)
+    assert first.status_code == 200, first.text
+    tag = first.headers["etag"]
+    assert re.fullmatch(r'"[0-9a-f-]{1,40}"', tag)
+    assert "304" in operation.spec["responses"]
+    other = await workspace.live.get(path, headers={"If-None-Match": '"else"'})
+    assert other.status_code == 200
+    assert other.headers["etag"] == tag or operation.id in MAY_DIFFER
+    for held in ([tag], [f"W/{tag}"], ['"else"', tag], ["*"]):
+        headers = [("If-None-Match", one) for one in held]
+        again = await workspace.live.get(path, headers=headers)
+        if operation.id not in MAY_DIFFER:
+            assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+
+
+async def test_a_thing_without_a_version_has_another_etag_once_it_shows_something_else(workspace: Workspace) -> None:
+    event = await a_thing(workspace.live, "evt")
+    path = f"/v1/events/{event}"
+    tag = (await workspace.live.get(path)).headers["etag"]
+    (await workspace.live.post(f"{path}/expunge")).raise_for_status()
+    after = await workspace.live.get(path, headers={"If-None-Match": tag})
+    assert (after.status_code, after.headers["etag"] == tag) == (200, False)
 
 
 async def test_a_change_from_a_stale_version_is_a_412_with_the_current_etag(workspace: Workspace) -> None:

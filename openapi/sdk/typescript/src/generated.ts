@@ -17675,6 +17675,7 @@ export type Verify_decisionsResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Verify_decisionsVariables = {
@@ -18472,6 +18473,7 @@ export type List_frameworksResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type List_scoring_modelsResult = ModelList;
@@ -18585,6 +18587,7 @@ export type Get_scoreResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_scoreVariables = {
@@ -18598,6 +18601,7 @@ export type Get_roadmapResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type ReprioritizeResult = Revision;
@@ -18693,6 +18697,7 @@ export type Get_roadmap_revisionResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_roadmap_revisionVariables = {
@@ -18767,6 +18772,7 @@ export type Diff_roadmap_revisionsResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Diff_roadmap_revisionsVariables = {
@@ -18862,6 +18868,7 @@ export type Get_allocationResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_allocationVariables = {
@@ -19209,6 +19216,7 @@ export type Get_viewResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_viewVariables = {
@@ -19354,6 +19362,7 @@ export type Diff_scenarioResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Diff_scenarioVariables = {
@@ -19482,6 +19491,7 @@ export type List_prd_rulesResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Lint_markdownResult = Lint;
@@ -19911,6 +19921,7 @@ export type Get_prd_versionResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_prd_versionVariables = {
@@ -19951,6 +19962,7 @@ export type Diff_prdResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Diff_prdVariables = {
@@ -21034,6 +21046,7 @@ export type Get_catalogResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type List_endpointsResult = EndpointList;
@@ -21207,6 +21220,7 @@ export type Get_endpoint_statsResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_endpoint_statsVariables = {
@@ -21230,6 +21244,7 @@ export type List_secretsResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type List_secretsVariables = {
@@ -21321,6 +21336,7 @@ export type Get_jwksResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_jwksVariables = {
@@ -21431,6 +21447,7 @@ export type Get_deliveryResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_deliveryVariables = {
@@ -21576,6 +21593,7 @@ export type Get_eventResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_eventVariables = {
@@ -21741,6 +21759,7 @@ export type Get_inboxResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type List_inbox_messagesResult = MessageList;
@@ -21847,6 +21866,7 @@ export type Get_importResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_importVariables = {
@@ -22251,6 +22271,7 @@ export type Get_usageResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_usageVariables = {
@@ -22279,6 +22300,7 @@ export type List_releasesResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type List_deprecationsResult = DeprecationPlanList;
@@ -22288,6 +22310,7 @@ export type List_deprecationsResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type List_auditResult = AuditList;
@@ -22374,6 +22397,7 @@ export type Check_audit_chainResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_tutorialResult = Tutorial;
@@ -22383,6 +22407,7 @@ export type Get_tutorialResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Get_api_metricsResult = ApiMetrics;
@@ -22392,6 +22417,7 @@ export type Get_api_metricsResponseHeaders = {
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
+    etag?: string;
 };
 
 export type Reset_sandboxResult = Reset;
@@ -22686,6 +22712,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     get_decision: {
@@ -22934,6 +22961,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     list_scoring_models: {
@@ -22987,6 +23015,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     get_roadmap: {
@@ -22997,6 +23026,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     reprioritize: {
@@ -23035,6 +23065,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     list_revision_ranking: {
@@ -23062,6 +23093,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     simulate_roadmap: {
@@ -23100,6 +23132,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     get_roadmap_policy: {
@@ -23246,6 +23279,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     list_scenarios: {
@@ -23312,6 +23346,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     promote_scenario: {
@@ -23364,6 +23399,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     lint_markdown: {
@@ -23525,6 +23561,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     diff_prd: {
@@ -23538,6 +23575,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     list_prd_reviews: {
@@ -23982,6 +24020,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     list_endpoints: {
@@ -24063,6 +24102,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     list_secrets: {
@@ -24075,6 +24115,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     rotate_secret: {
@@ -24114,6 +24155,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     test_endpoint: {
@@ -24153,6 +24195,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     redeliver: {
@@ -24205,6 +24248,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     redeliver_many: {
@@ -24284,6 +24328,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     list_inbox_messages: {
@@ -24336,6 +24381,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     list_operations: {
@@ -24499,6 +24545,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     set_quota_policy: {
@@ -24521,6 +24568,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     list_deprecations: {
@@ -24531,6 +24579,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     list_audit: {
@@ -24554,6 +24603,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     get_tutorial: {
@@ -24564,6 +24614,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     get_api_metrics: {
@@ -24574,6 +24625,7 @@ export type Ops = {
             accessControlAllowOrigin?: string;
             ratelimit?: string;
             ratelimitPolicy?: string;
+            etag?: string;
         };
     };
     reset_sandbox: {
@@ -24714,7 +24766,7 @@ export type Ops = {
 export const OPERATIONS = {
     list_decisions: { id: "list_decisions", method: "GET", path: "/decisions", tags: ["decisions"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "q", in: "query" }, { name: "status", in: "query" }, { name: "kind", in: "query" }, { name: "number", in: "query" }, { name: "alias", in: "query" }, { name: "review_due", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_decision: { id: "create_decision", method: "POST", path: "/decisions", tags: ["decisions"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    verify_decisions: { id: "verify_decisions", method: "GET", path: "/decisions/chain", tags: ["decisions"], params: [{ name: "after", in: "query" }, { name: "limit", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    verify_decisions: { id: "verify_decisions", method: "GET", path: "/decisions/chain", tags: ["decisions"], params: [{ name: "after", in: "query" }, { name: "limit", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_decision: { id: "get_decision", method: "GET", path: "/decisions/{id}", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "format", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     update_decision: { id: "update_decision", method: "PATCH", path: "/decisions/{id}", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     record_decision: { id: "record_decision", method: "POST", path: "/decisions/{id}/record", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
@@ -24732,20 +24784,20 @@ export const OPERATIONS = {
     upsert_feature: { id: "upsert_feature", method: "PUT", path: "/features/external/{source}/{external_id}", tags: ["features"], params: [{ name: "source", in: "path" }, { name: "external_id", in: "path" }, { name: "If-None-Match", in: "header" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     create_score: { id: "create_score", method: "POST", path: "/features/{id}/scores", tags: ["scores"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     list_scores: { id: "list_scores", method: "GET", path: "/scores", tags: ["scores"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "feature_id", in: "query" }, { name: "framework", in: "query" }, { name: "variant", in: "query" }, { name: "model_version", in: "query" }, { name: "author", in: "query" }, { name: "author_kind", in: "query" }, { name: "value_gte", in: "query" }, { name: "value_lte", in: "query" }, { name: "created_at_gte", in: "query" }, { name: "created_at_lte", in: "query" }, { name: "sort", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    list_frameworks: { id: "list_frameworks", method: "GET", path: "/scores/frameworks", tags: ["scores"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    list_frameworks: { id: "list_frameworks", method: "GET", path: "/scores/frameworks", tags: ["scores"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_scoring_models: { id: "list_scoring_models", method: "GET", path: "/scores/models", tags: ["scores"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "key", in: "query" }, { name: "kind", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_scoring_model: { id: "create_scoring_model", method: "POST", path: "/scores/models", tags: ["scores"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_scoring_model: { id: "get_scoring_model", method: "GET", path: "/scores/models/{id}", tags: ["scores"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    get_score: { id: "get_score", method: "GET", path: "/scores/{id}", tags: ["scores"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    get_roadmap: { id: "get_roadmap", method: "GET", path: "/roadmap", tags: ["roadmap"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_score: { id: "get_score", method: "GET", path: "/scores/{id}", tags: ["scores"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    get_roadmap: { id: "get_roadmap", method: "GET", path: "/roadmap", tags: ["roadmap"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     reprioritize: { id: "reprioritize", method: "POST", path: "/roadmap/reprioritize", tags: ["roadmap"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_roadmap_revisions: { id: "list_roadmap_revisions", method: "GET", path: "/roadmap/revisions", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "framework", in: "query" }, { name: "created_at_gte", in: "query" }, { name: "created_at_lte", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    get_roadmap_revision: { id: "get_roadmap_revision", method: "GET", path: "/roadmap/revisions/{id}", tags: ["roadmap"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_roadmap_revision: { id: "get_roadmap_revision", method: "GET", path: "/roadmap/revisions/{id}", tags: ["roadmap"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_revision_ranking: { id: "list_revision_ranking", method: "GET", path: "/roadmap/revisions/{id}/ranking", tags: ["roadmap"], params: [{ name: "id", in: "path" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    diff_roadmap_revisions: { id: "diff_roadmap_revisions", method: "GET", path: "/roadmap/revisions/{id}/diff", tags: ["roadmap"], params: [{ name: "id", in: "path" }, { name: "against", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    diff_roadmap_revisions: { id: "diff_roadmap_revisions", method: "GET", path: "/roadmap/revisions/{id}/diff", tags: ["roadmap"], params: [{ name: "id", in: "path" }, { name: "against", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     simulate_roadmap: { id: "simulate_roadmap", method: "POST", path: "/roadmap/simulate", tags: ["roadmap"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     plan_roadmap: { id: "plan_roadmap", method: "POST", path: "/roadmap/plan", tags: ["roadmap"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    get_allocation: { id: "get_allocation", method: "GET", path: "/roadmap/allocation", tags: ["roadmap"], params: [{ name: "status", in: "query" }, { name: "horizon", in: "query" }, { name: "updated_at_gte", in: "query" }, { name: "updated_at_lte", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_allocation: { id: "get_allocation", method: "GET", path: "/roadmap/allocation", tags: ["roadmap"], params: [{ name: "status", in: "query" }, { name: "horizon", in: "query" }, { name: "updated_at_gte", in: "query" }, { name: "updated_at_lte", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_roadmap_policy: { id: "get_roadmap_policy", method: "GET", path: "/roadmap/policy", tags: ["roadmap"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     set_roadmap_policy: { id: "set_roadmap_policy", method: "PUT", path: "/roadmap/policy", tags: ["roadmap"], params: [{ name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_overrides: { id: "list_overrides", method: "GET", path: "/roadmap/overrides", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
@@ -24756,16 +24808,16 @@ export const OPERATIONS = {
     delete_roadmap_item: { id: "delete_roadmap_item", method: "DELETE", path: "/roadmap/items/{feature_id}", tags: ["roadmap"], params: [{ name: "feature_id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_views: { id: "list_views", method: "GET", path: "/roadmap/views", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     publish_view: { id: "publish_view", method: "POST", path: "/roadmap/views", tags: ["roadmap"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    get_view: { id: "get_view", method: "GET", path: "/roadmap/views/{id}", tags: ["roadmap"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_view: { id: "get_view", method: "GET", path: "/roadmap/views/{id}", tags: ["roadmap"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_scenarios: { id: "list_scenarios", method: "GET", path: "/roadmap/scenarios", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_scenario: { id: "create_scenario", method: "POST", path: "/roadmap/scenarios", tags: ["roadmap"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_scenario: { id: "get_scenario", method: "GET", path: "/roadmap/scenarios/{id}", tags: ["roadmap"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     delete_scenario: { id: "delete_scenario", method: "DELETE", path: "/roadmap/scenarios/{id}", tags: ["roadmap"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    diff_scenario: { id: "diff_scenario", method: "GET", path: "/roadmap/scenarios/{id}/diff", tags: ["roadmap"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    diff_scenario: { id: "diff_scenario", method: "GET", path: "/roadmap/scenarios/{id}/diff", tags: ["roadmap"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     promote_scenario: { id: "promote_scenario", method: "POST", path: "/roadmap/scenarios/{id}/promote", tags: ["roadmap"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_prds: { id: "list_prds", method: "GET", path: "/prds", tags: ["prds"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "q", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_prd: { id: "create_prd", method: "POST", path: "/prds", tags: ["prds"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    list_prd_rules: { id: "list_prd_rules", method: "GET", path: "/prds/rules", tags: ["prds"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    list_prd_rules: { id: "list_prd_rules", method: "GET", path: "/prds/rules", tags: ["prds"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     lint_markdown: { id: "lint_markdown", method: "POST", path: "/prds/lint", tags: ["prds"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     get_prd: { id: "get_prd", method: "GET", path: "/prds/{id}", tags: ["prds"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     update_prd: { id: "update_prd", method: "PATCH", path: "/prds/{id}", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
@@ -24776,8 +24828,8 @@ export const OPERATIONS = {
     add_question: { id: "add_question", method: "POST", path: "/prds/{id}/questions", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     update_question: { id: "update_question", method: "PATCH", path: "/prds/{id}/questions/{code}", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "code", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_prd_versions: { id: "list_prd_versions", method: "GET", path: "/prds/{id}/versions", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    get_prd_version: { id: "get_prd_version", method: "GET", path: "/prds/{id}/versions/{number}", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "number", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    diff_prd: { id: "diff_prd", method: "GET", path: "/prds/{id}/diff", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "from", in: "query" }, { name: "to", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_prd_version: { id: "get_prd_version", method: "GET", path: "/prds/{id}/versions/{number}", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "number", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    diff_prd: { id: "diff_prd", method: "GET", path: "/prds/{id}/diff", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "from", in: "query" }, { name: "to", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_prd_reviews: { id: "list_prd_reviews", method: "GET", path: "/prds/{id}/reviews", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     review_prd: { id: "review_prd", method: "POST", path: "/prds/{id}/reviews", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     list_prd_observations: { id: "list_prd_observations", method: "GET", path: "/prds/{id}/observations", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "metric_id", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
@@ -24809,34 +24861,34 @@ export const OPERATIONS = {
     delete_plan: { id: "delete_plan", method: "DELETE", path: "/plans/{id}", tags: ["plans"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     update_plan: { id: "update_plan", method: "PATCH", path: "/plans/{id}", tags: ["plans"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     import_load_test: { id: "import_load_test", method: "POST", path: "/plans/{id}/loadtests", tags: ["plans"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    get_catalog: { id: "get_catalog", method: "GET", path: "/catalog", tags: ["webhooks"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_catalog: { id: "get_catalog", method: "GET", path: "/catalog", tags: ["webhooks"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_endpoints: { id: "list_endpoints", method: "GET", path: "/endpoints", tags: ["webhooks"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_endpoint: { id: "create_endpoint", method: "POST", path: "/endpoints", tags: ["webhooks"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_endpoint: { id: "get_endpoint", method: "GET", path: "/endpoints/{id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     delete_endpoint: { id: "delete_endpoint", method: "DELETE", path: "/endpoints/{id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     update_endpoint: { id: "update_endpoint", method: "PATCH", path: "/endpoints/{id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    get_endpoint_stats: { id: "get_endpoint_stats", method: "GET", path: "/endpoints/{id}/stats", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    list_secrets: { id: "list_secrets", method: "GET", path: "/endpoints/{id}/secrets", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_endpoint_stats: { id: "get_endpoint_stats", method: "GET", path: "/endpoints/{id}/stats", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    list_secrets: { id: "list_secrets", method: "GET", path: "/endpoints/{id}/secrets", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     rotate_secret: { id: "rotate_secret", method: "POST", path: "/endpoints/{id}/secrets", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     delete_secret: { id: "delete_secret", method: "DELETE", path: "/endpoints/{id}/secrets/{key_id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "key_id", in: "path" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    get_jwks: { id: "get_jwks", method: "GET", path: "/endpoints/{id}/jwks", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_jwks: { id: "get_jwks", method: "GET", path: "/endpoints/{id}/jwks", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     test_endpoint: { id: "test_endpoint", method: "POST", path: "/endpoints/{id}/test", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_deliveries: { id: "list_deliveries", method: "GET", path: "/deliveries", tags: ["webhooks"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "endpoint_id", in: "query" }, { name: "event_id", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    get_delivery: { id: "get_delivery", method: "GET", path: "/deliveries/{id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_delivery: { id: "get_delivery", method: "GET", path: "/deliveries/{id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     redeliver: { id: "redeliver", method: "POST", path: "/deliveries/{id}/redeliver", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_events: { id: "list_events", method: "GET", path: "/events", tags: ["webhooks"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "type", in: "query" }, { name: "after", in: "query" }, { name: "wait_s", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     stream_events: { id: "stream_events", method: "GET", path: "/events/stream", tags: ["webhooks"], params: [{ name: "type", in: "query" }, { name: "after", in: "query" }, { name: "Last-Event-Id", in: "header" }], responseKind: "sse", sseDataKind: "json", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    get_event: { id: "get_event", method: "GET", path: "/events/{id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_event: { id: "get_event", method: "GET", path: "/events/{id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     redeliver_many: { id: "redeliver_many", method: "POST", path: "/deliveries/redeliver", tags: ["webhooks"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     replay: { id: "replay", method: "POST", path: "/endpoints/{id}/replay", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     trigger_event: { id: "trigger_event", method: "POST", path: "/events/trigger", tags: ["webhooks"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     expunge_event: { id: "expunge_event", method: "POST", path: "/events/{id}/expunge", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     verify_webhook: { id: "verify_webhook", method: "POST", path: "/webhooks/verify", tags: ["webhooks"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    get_inbox: { id: "get_inbox", method: "GET", path: "/inbox", tags: ["webhooks"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_inbox: { id: "get_inbox", method: "GET", path: "/inbox", tags: ["webhooks"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_inbox_messages: { id: "list_inbox_messages", method: "GET", path: "/inbox/messages", tags: ["webhooks"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     list_imports: { id: "list_imports", method: "GET", path: "/imports", tags: ["imports"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_import: { id: "create_import", method: "POST", path: "/imports", tags: ["imports"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    get_import: { id: "get_import", method: "GET", path: "/imports/{id}", tags: ["imports"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_import: { id: "get_import", method: "GET", path: "/imports/{id}", tags: ["imports"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_operations: { id: "list_operations", method: "GET", path: "/operations", tags: ["operations"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "kind", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     get_operation: { id: "get_operation", method: "GET", path: "/operations/{id}", tags: ["operations"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     pause_operation: { id: "pause_operation", method: "POST", path: "/operations/{id}/pause", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
@@ -24848,14 +24900,14 @@ export const OPERATIONS = {
     get_key: { id: "get_key", method: "GET", path: "/keys/{id}", tags: ["accounts"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     revoke_key: { id: "revoke_key", method: "DELETE", path: "/keys/{id}", tags: ["accounts"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     rotate_key: { id: "rotate_key", method: "POST", path: "/keys/{id}/rotate", tags: ["accounts"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    get_usage: { id: "get_usage", method: "GET", path: "/usage", tags: ["accounts"], params: [{ name: "since", in: "query" }, { name: "until", in: "query" }, { name: "group_by", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    get_usage: { id: "get_usage", method: "GET", path: "/usage", tags: ["accounts"], params: [{ name: "since", in: "query" }, { name: "until", in: "query" }, { name: "group_by", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     set_quota_policy: { id: "set_quota_policy", method: "PATCH", path: "/usage", tags: ["accounts"], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    list_releases: { id: "list_releases", method: "GET", path: "/changelog", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    list_deprecations: { id: "list_deprecations", method: "GET", path: "/deprecations", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    list_releases: { id: "list_releases", method: "GET", path: "/changelog", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    list_deprecations: { id: "list_deprecations", method: "GET", path: "/deprecations", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_audit: { id: "list_audit", method: "GET", path: "/audit", tags: ["accounts"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "resource", in: "query" }, { name: "resource_id", in: "query" }, { name: "request_id", in: "query" }, { name: "key_id", in: "query" }, { name: "action", in: "query" }, { name: "at_gte", in: "query" }, { name: "at_lte", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    check_audit_chain: { id: "check_audit_chain", method: "GET", path: "/audit/chain", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    get_tutorial: { id: "get_tutorial", method: "GET", path: "/tutorial", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    get_api_metrics: { id: "get_api_metrics", method: "GET", path: "/metrics/api", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
+    check_audit_chain: { id: "check_audit_chain", method: "GET", path: "/audit/chain", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    get_tutorial: { id: "get_tutorial", method: "GET", path: "/tutorial", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
+    get_api_metrics: { id: "get_api_metrics", method: "GET", path: "/metrics/api", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     reset_sandbox: { id: "reset_sandbox", method: "POST", path: "/sandbox/reset", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     seed_sandbox: { id: "seed_sandbox", method: "POST", path: "/sandbox/seed", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     claim_sandbox: { id: "claim_sandbox", method: "POST", path: "/sandboxes/claim", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
