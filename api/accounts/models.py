@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, Text, text
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -41,5 +41,7 @@ class Key(Tenant, Stamped, Base):
     digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     expires_at: Mapped[datetime | None]
+    # What it was made to last, whatever a rotation made of `expires_at` since; null is for ever.
+    lifetime_s: Mapped[int | None] = mapped_column(BigInteger)
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]

@@ -1,7 +1,7 @@
 """Make, rotate and revoke keys, and tell of it."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import bindparam, case, func, update
@@ -21,8 +21,8 @@ from api.stores import Prepared, Transaction
 from api.webhooks.outbox import emit
 
 KEY = Resource(Representation(KeyShown, Key.__table__, "key"))
-_INSERT = KEY.insert("id", "name", "hint", "digest", "scopes", "expires_at")
-_LOCK = KEY.lock("name", "scopes", "expires_at", "revoked_at", "created_at")
+_INSERT = KEY.insert("id", "name", "hint", "digest", "scopes", "expires_at", "lifetime_s")
+_LOCK = KEY.lock("name", "scopes", "expires_at", "lifetime_s", "revoked_at")
 _changed = {"version": Key.version + 1, "updated_at": func.now()}
 _REVOKE = Prepared(
     update(Key)
@@ -49,7 +49,8 @@ class KeyEnded(Conflict):
 async def create(tx: Transaction, pepper: bytes, key: KeyCreate, held: frozenset[str]) -> tuple[str, str]:
     """Gives the key as JSON text, and its secret. Raises InsufficientScope for what `held` lacks."""
     _check_scopes(held, key.scopes, "/scopes")
-    text, secret = await _insert(tx, pepper, key.name, sorted(set(key.scopes)), key.expires_at)
+    lifetime_s = None if key.expires_at is None else round((key.expires_at - await _now(tx)).total_seconds())
+    text, secret = await _insert(tx, pepper, key.name, sorted(set(key.scopes)), key.expires_at, lifetime_s)
     await emit(tx, events.CREATED, text)
     return text, secret
 
@@ -59,17 +60,19 @@ async def rotate(
 ) -> tuple[str, str]:
     """Make a key with the same name and scopes, and let the old one expire after the overlap (seconds).
 
-    A key that was made to last 90 days gets a successor that lasts 90 days. Gives what `create` gives.
+    A key that was made to last 90 days gets a successor that lasts 90 days, also when it is rotated a second time
+    because the first successor's secret was lost. Gives what `create` gives.
     Raises NotFound, PreconditionFailed, KeyEnded, InsufficientScope.
     """
     old = await one(tx, _LOCK, key_id, "key", "key")
     precondition.check(old["version"])
-    now: datetime = await tx.value(_NOW)
+    now = await _now(tx)
     if old["revoked_at"] is not None or (old["expires_at"] is not None and old["expires_at"] <= now):
         raise KeyEnded(f"{wire_id('key', key_id)} is revoked or has expired. Make a new key with POST /v1/keys.")
     _check_scopes(held, EVERY_SCOPE if "*" in old["scopes"] else old["scopes"], "/id")
-    expires_at = None if old["expires_at"] is None else now + (old["expires_at"] - old["created_at"])
-    text, secret = await _insert(tx, pepper, old["name"], old["scopes"], expires_at)
+    lifetime_s = old["lifetime_s"]
+    expires_at = None if lifetime_s is None else now + timedelta(seconds=lifetime_s)
+    text, secret = await _insert(tx, pepper, old["name"], old["scopes"], expires_at, lifetime_s)
     ended = await tx.value(_END, id=key_id, overlap_s=overlap_s)
     told = f'{{"id":{json.dump(wire_id("key", key_id))},"object":"key_rotation","key":{text},"old":{ended}}}'
     await emit(tx, events.ROTATED, told)
@@ -98,14 +101,30 @@ async def end(tx: Transaction, key_id: UUID, reason: str, source_url: str | None
 _NOW = Prepared(func.now().select())
 
 
+async def _now(tx: Transaction) -> datetime:
+    now: datetime = await tx.value(_NOW)
+    return now
+
+
 async def _insert(
-    tx: Transaction, pepper: bytes, name: str, scopes: list[str], expires_at: datetime | None
+    tx: Transaction,
+    pepper: bytes,
+    name: str,
+    scopes: list[str],
+    expires_at: datetime | None,
+    lifetime_s: int | None,
 ) -> tuple[str, str]:
     assert tx.scope.livemode is not None
     secret, key_id = secrets.new_secret(tx.scope.livemode), uuid7()
-    digest = secrets.digest(secret, pepper)
     row = await tx.first(
-        _INSERT, id=key_id, name=name, hint=secret[-4:], digest=digest, scopes=scopes, expires_at=expires_at
+        _INSERT,
+        id=key_id,
+        name=name,
+        hint=secret[-4:],
+        digest=secrets.digest(secret, pepper),
+        scopes=scopes,
+        expires_at=expires_at,
+        lifetime_s=lifetime_s,
     )
     assert row is not None
     return row["json"], secret

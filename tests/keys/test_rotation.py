@@ -62,6 +62,30 @@ async def test_a_key_that_was_made_to_last_gets_a_successor_that_lasts_as_long(w
     assert shown["expires_at"] == old["expires_at"], "an overlap makes no key live longer"
 
 
+@pytest.mark.parametrize("hours", [None, 2])
+async def test_a_key_that_is_rotated_twice_gets_a_second_successor_that_is_as_good(
+    workspace: Workspace, hours: int | None
+) -> None:
+    until = None if hours is None else (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
+    old = await made(workspace.live, "/v1/keys", {"name": "CI", "scopes": ["features:read"], "expires_at": until})
+    path = f"/v1/keys/{old['id']}/rotate"
+    await made(workspace.live, path, {"overlap_s": 60})
+    ends = (await workspace.live.get(f"/v1/keys/{old['id']}")).json()["expires_at"]
+
+    lost_it = await made(workspace.live, path, {"overlap_s": 604_800})
+
+    if hours is None:
+        assert lost_it["expires_at"] is None
+    else:
+        lasts = datetime.fromisoformat(lost_it["expires_at"]) - datetime.fromisoformat(lost_it["created_at"])
+        assert abs(lasts - timedelta(hours=hours)) < timedelta(seconds=5)
+    shown = (await workspace.live.get(f"/v1/keys/{old['id']}")).json()
+    assert shown["expires_at"] == ends, "a second overlap makes no key live longer"
+    # And the successor's own successor is no shorter.
+    third = await made(workspace.live, f"/v1/keys/{lost_it['id']}/rotate", {})
+    assert (third["expires_at"] is None) == (hours is None)
+
+
 async def test_rotating_an_ended_key_or_for_too_long_is_refused(workspace: Workspace) -> None:
     key = await made(workspace.live, "/v1/keys", {"name": "CI", "scopes": ["features:read"]})
     path = f"/v1/keys/{key['id']}/rotate"
