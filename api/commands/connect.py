@@ -1,22 +1,36 @@
 """Which service and which key: from the options, the environment, or the `run.json` of `./run`."""
 
-import json
 import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
+
+from api import json
 
 READ_TIMEOUT_S = 60.0
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
+ATTEMPTS = 6
+# A service that asks for a longer wait (the month's calls are used up) has a sentence for the person instead.
+LONGEST_WAIT_S = 60.0
 
 
 class CannotGoOn(Exception):
     """A sentence for the person at the terminal: what is wrong, and what to do."""
+
+
+class Refused(CannotGoOn):
+    """The service answered with a problem."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        super().__init__(_said(answer))
+        self.status = answer.status_code
 
 
 @dataclass(frozen=True)
@@ -32,16 +46,41 @@ class Remote:
         return httpx.Client(base_url=f"{self.url}/v1", headers=headers, timeout=timeout, trust_env=False)
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """One request and its JSON. Raises CannotGoOn with what the service said."""
-        with self.client() as client:
+        """One request and its JSON, numbers exact in both directions. Raises Refused or CannotGoOn."""
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        if method == "POST":
+            headers["Idempotency-Key"] = str(uuid4())  # so that it may be sent again
+        content = None if body is None else json.dump(body).encode()
+        answer = self._answer(method, path, headers, content)
+        return _object(answer.content) if answer.content else {}
+
+    def contract(self) -> dict[str, Any]:
+        """The service's own. Raises Refused or CannotGoOn."""
+        return _object(self._answer("GET", f"{self.url}/openapi.json", {}).content)
+
+    def download(self, path: str, media_type: str, to: Path) -> None:
+        """One answer into a file, as it was sent. Raises Refused, CannotGoOn or OSError."""
+        to.write_bytes(self._answer("GET", path, {"Accept": media_type}).content)
+
+    @cached_property
+    def _connections(self) -> httpx.Client:
+        """For as long as the command runs: a connection for each of a thousand requests takes longer than they do."""
+        return self.client()
+
+    def _answer(self, method: str, path: str, headers: dict[str, str], content: bytes | None = None) -> httpx.Response:
+        """Asked again after the time that a service names which is asked too fast (429) or not ready (503)."""
+        for attempt in range(1, ATTEMPTS + 1):
             try:
-                answer = client.request(method, path, json=body)
-            except httpx.HTTPError as error:
-                raise CannotGoOn(f"{self.url} does not answer ({type(error).__name__}). Is it running?") from None
+                answer = self._connections.request(method, path, headers=headers, content=content)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise away(self.url, error) from None
+            wait_s = _asked_to_wait_s(answer)
+            if wait_s is None or attempt == ATTEMPTS:
+                break
+            time.sleep(wait_s)
         if not answer.is_success:
-            raise CannotGoOn(_said(answer))
-        shown: dict[str, Any] = answer.json() if answer.content else {}
-        return shown
+            raise Refused(answer)
+        return answer
 
 
 @dataclass(frozen=True)
@@ -52,6 +91,12 @@ class Received:
     type: str
     body: bytes
     cursor: str
+
+
+def away(url: str, error: Exception) -> CannotGoOn:
+    """The sentence for a service that gave no answer."""
+    way_out = "Is it running? ./run starts one; --url or ROADBED_URL names another."
+    return CannotGoOn(f"{url} does not answer ({type(error).__name__}). {way_out}")
 
 
 def find_remote(url: str | None, key: str | None) -> Remote:
@@ -106,21 +151,40 @@ def _stream(remote: Remote, params: dict[str, str], last: str | None) -> Iterato
                 if "id" in fields and "data" in fields:
                     yield _received(fields)
                 elif fields.get("event") == "error":
-                    raise CannotGoOn(json.loads(fields["data"])["message"])
+                    raise CannotGoOn(json.load(fields["data"])["message"])
                 fields = {}
 
 
 def _received(fields: dict[str, str]) -> Received:
     text = fields["data"].replace('{"object":"event",', "{", 1)
-    return Received(json.loads(text)["id"], fields["event"], text.encode(), fields["id"])
+    return Received(json.load(text)["id"], fields["event"], text.encode(), fields["id"])
 
 
 def _run_file() -> dict[str, str]:
     path = Path(os.environ.get("ROADBED_DATA_DIR", ".roadbed")) / "run.json"
     try:
-        found: dict[str, str] = json.loads(path.read_text())
+        found = json.load(path.read_text())
     except (OSError, ValueError):
         return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _asked_to_wait_s(answer: httpx.Response) -> float | None:
+    """Seconds; None where another attempt would not help."""
+    given = answer.headers.get("retry-after", "")
+    if answer.status_code not in (429, 503) or not given.isdecimal() or int(given) > LONGEST_WAIT_S:
+        return None
+    return float(given)
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    """Raises CannotGoOn: some other program may answer at that address."""
+    try:
+        found = json.load(content)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise CannotGoOn("What answers there is not Roadbed: it sends no JSON object. Check --url.")
     return found
 
 

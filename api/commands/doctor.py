@@ -1,6 +1,5 @@
 """`roadbed doctor`: what is wrong, and what to do about it."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -11,8 +10,9 @@ import httpx
 from rich.console import Console
 from rich.markup import escape
 
+from api import json
 from api.commands.connect import CannotGoOn, Remote
-from api.commands.product import every
+from api.commands.lists import every
 
 # Receivers refuse a webhook whose timestamp is five minutes off; half of that is told before it hurts.
 MOST_SKEW_S = 150
@@ -30,7 +30,7 @@ def doctor(remote: Remote, as_json: bool) -> int:
     """Prints each check; 1 when one failed, which is the command's exit code."""
     findings = list(_examine(remote))
     if as_json:
-        print(json.dumps({"object": "doctor", "findings": [asdict(finding) for finding in findings]}))
+        print(json.dump({"object": "doctor", "findings": [asdict(finding) for finding in findings]}))
     else:
         console = Console()
         for finding in findings:

@@ -3,13 +3,13 @@
 import base64
 import hashlib
 import hmac
-import json
 import sys
 import time
 from typing import Any
 
 import httpx
 
+from api import json
 from api.commands.connect import CannotGoOn, Received, Remote, follow
 from api.webhooks import signing
 
@@ -28,7 +28,7 @@ def listen(remote: Remote, forward_to: str, types: list[str], after: str, secret
     with httpx.Client(timeout=FORWARD_TIMEOUT_S, trust_env=False) as client:
         for received in follow(remote, types, after):
             told = _forward(client, forward_to, key, received)
-            print(json.dumps(told) if as_json else _line(told), flush=True)
+            print(json.dump(told) if as_json else _line(told), flush=True)
 
 
 def secret_of(api_key: str) -> str:

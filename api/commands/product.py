@@ -1,34 +1,14 @@
-"""`roadbed keys`, `features`, `score`, `reprioritize`, `decide` and `export`: the API, for hands."""
+"""`roadbed keys`, `features`, `score`, `reprioritize` and `decide`: the API, for hands."""
 
-import json
-import sys
-from collections.abc import Iterator
-from contextlib import nullcontext
-from pathlib import Path
-from typing import Any, TextIO
-from urllib.parse import urlencode
+from typing import Any
 
+from api import json
 from api.commands.connect import CannotGoOn, Remote
-from api.commands.show import Row, progress, show
+from api.commands.lists import every
+from api.commands.show import Row, show
 
-PAGE = 100
-EXPORTED = ("features", "scores", "prds", "decisions", "debts", "spikes", "syncs", "plans", "roadmap/revisions")
 _KEY = ("id", "name", "hint", "scopes", "expires_at", "last_used_at", "revoked_at")
 _FEATURE = ("id", "title", "status", "bucket", "labels", "updated_at")
-
-
-def every(remote: Remote, path: str, most: int | None = None, **query: str) -> Iterator[Row]:
-    """Each row of a list, page after page."""
-    cursor, given = None, 0
-    while True:
-        wanted = PAGE if most is None else min(PAGE, most - given)
-        words = {**query, "limit": str(wanted)} | ({"cursor": cursor} if cursor else {})
-        page = remote.ask("GET", f"{path}?{urlencode(words)}")
-        yield from page["data"]
-        given += len(page["data"])
-        cursor = page["next_cursor"]
-        if cursor is None or (most is not None and given >= most):
-            return
 
 
 def list_keys(remote: Remote, as_json: bool) -> None:
@@ -45,7 +25,7 @@ def rotate_key(remote: Remote, key_id: str, overlap_s: int, as_json: bool) -> No
 
 def revoke_key(remote: Remote, key_id: str, as_json: bool) -> None:
     remote.ask("DELETE", f"/keys/{key_id}")
-    print(json.dumps({"id": key_id, "revoked": True}) if as_json else f"{key_id} is refused from now on.")
+    print(json.dump({"id": key_id, "revoked": True}) if as_json else f"{key_id} is refused from now on.")
 
 
 def list_features(remote: Remote, status: list[str], most: int, as_json: bool) -> None:
@@ -70,7 +50,7 @@ def reprioritize(remote: Remote, framework: str | None, reason: str | None, dry_
     body = {name: value for name, value in wanted.items() if value is not None}
     revision = remote.ask("POST", "/roadmap/reprioritize", body)
     if as_json:
-        print(json.dumps(revision))
+        print(json.dump(revision))
         return
     was = {move["feature_id"]: move["from"] for move in revision["moves"]}
     ranking = [row | {"was": was.get(row["feature_id"], row["rank"])} for row in revision["ranking"]]
@@ -85,44 +65,9 @@ def decide(remote: Remote, decision_id: str, chosen: str, rationale: str, by: st
     show([recorded], ("id", "title", "chosen", "rationale", "recorded_at"), as_json)
 
 
-def export(remote: Remote, out: Path | None) -> None:
-    """Everything of the workspace and mode as one JSON object a line, to a file or to standard output.
-
-    A file is whole or not there: it is written beside its place, and moved there at the end.
-    """
-    if out is None:
-        _export(remote, sys.stdout)
-        return
-    unfinished = out.with_name(out.name + ".unfinished")
-    try:
-        with unfinished.open("w") as file:
-            count = _export(remote, file)
-        unfinished.replace(out)
-    except OSError as error:
-        raise CannotGoOn(f"{out} cannot be written: {error.strerror}.") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
-    print(f"{count:,} rows in {out}.", file=sys.stderr)
-
-
-def _export(remote: Remote, file: TextIO) -> int:
-    count = 0
-    with progress() if sys.stderr.isatty() else nullcontext() as bar:
-        task = bar.add_task("Exporting", total=len(EXPORTED)) if bar else None
-        for path in EXPORTED:
-            for row in every(remote, f"/{path}"):
-                print(json.dumps(row), file=file)
-                count += 1
-                if bar is not None and task is not None:
-                    bar.update(task, description=f"{path}: {count:,} rows in all")
-            if bar is not None and task is not None:
-                bar.advance(task)
-    return count
-
-
 def _told_once(key: Row, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(key))
+        print(json.dump(key))
         return
     show([key], _KEY[:5], False)
     print(f"\n{key['secret']}\nThe secret is shown once, here.")
@@ -133,6 +78,6 @@ def _input(text: str) -> tuple[str, Any]:
     if not separator or not name:
         raise CannotGoOn(f"{text} is no input: write it like reach=5000.")
     try:
-        return name, json.loads(value)
+        return name, json.load(value)
     except ValueError:
         return name, value

@@ -160,15 +160,21 @@ def decide(
 
 
 def export(
-    out: Annotated[Path | None, typer.Argument(help="A file; standard output unless given.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Argument(help="A file like all.jsonl, or a folder, which gets what can be imported again, too."),
+    ] = None,
+    also: Annotated[list[str] | None, typer.Option(help="A part that is left out, like list_audit.")] = None,
+    without: Annotated[list[str] | None, typer.Option(help="A part to leave out, like list_endpoints.")] = None,
     url: UrlOption = None,
     key: KeyOption = None,
 ) -> None:
-    """Everything of the workspace and mode, one JSON object a line."""
+    """Everything of the workspace and mode, one JSON object a line; to standard output unless told where."""
     with sentences():
-        from api.commands import connect, product  # noqa: PLC0415
+        from api.commands import connect  # noqa: PLC0415
+        from api.commands.export import export as run  # noqa: PLC0415
 
-        product.export(connect.find_remote(url, key), out)
+        run(connect.find_remote(url, key), out, also or [], without or [])
 
 
 def tutorial(

@@ -1,6 +1,5 @@
 """`roadbed replay` and `roadbed trigger`."""
 
-import json
 import re
 import sys
 import time
@@ -8,6 +7,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from api import json
 from api.commands.connect import CannotGoOn, Remote
 from api.commands.show import progress
 
@@ -28,7 +28,7 @@ def replay(remote: Remote, endpoint_id: str, wanted: dict[str, Any], as_json: bo
             time.sleep(POLL_S)
             operation = remote.ask("GET", f"/operations/{operation['id']}")
     if as_json:
-        print(json.dumps(operation))
+        print(json.dump(operation))
     elif operation["status"] == "succeeded":
         print(f"{operation['result']['matched']} matched, {operation['result']['sent']} sent.")
     if operation["status"] != "succeeded":
@@ -40,7 +40,7 @@ def trigger(remote: Remote, event_type: str, as_json: bool) -> None:
     """Send the type's example to the endpoints that want it. Raises CannotGoOn."""
     made = remote.ask("POST", "/events/trigger", {"type": event_type})
     if as_json:
-        print(json.dumps(made))
+        print(json.dump(made))
     else:
         print(f"{made['event_id']}  {made['type']} to {made['deliveries']} endpoint(s)")
 

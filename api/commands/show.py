@@ -1,14 +1,16 @@
 """What commands print: tables for people, one JSON object a line for pipes."""
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 from rich.table import Table
+
+from api import json
 
 Row = dict[str, Any]
 WIDE = 300
@@ -18,12 +20,12 @@ def show(rows: Iterable[Row], columns: Sequence[str], as_json: bool, title: str 
     """The columns of each row, or every row whole as JSON. An empty table says so."""
     if as_json:
         for row in rows:
-            print(json.dumps(row))
+            print(json.dump(row))
         return
     listed = list(rows)
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
-        numeric = bool(listed) and isinstance(listed[0].get(column), int | float)
+        numeric = bool(listed) and isinstance(listed[0].get(column), int | Decimal)
         justify: Literal["left", "right"] = "right" if numeric else "left"
         table.add_column(column.replace("_", " "), justify=justify, no_wrap=column.endswith("id"))
     for row in listed:
@@ -36,19 +38,21 @@ def show(rows: Iterable[Row], columns: Sequence[str], as_json: bool, title: str 
 def cell(value: Any) -> str:
     """One value as people write it.
 
-    >>> cell(12000.0), cell(0.125), cell(None), cell(True), cell(["a", "b"])
+    >>> cell(Decimal("12000.0")), cell(Decimal("0.125")), cell(None), cell(True), cell(["a", "b"])
     ('12,000', '0.125', '–', 'yes', 'a, b')
+    >>> cell(Decimal("1234.123456789012345678901234567890"))
+    '1,234.123456789012345678901234567890'
     """
     if value is None:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return f"{value:,.0f}" if value == int(value) else f"{value:,.6g}"
+    if isinstance(value, int | Decimal):
+        return f"{value:,.0f}" if value == int(value) else f"{value:,f}"
     if isinstance(value, list):
         return ", ".join(map(cell, value))
     if isinstance(value, dict):
-        return json.dumps(value)
+        return json.dump(value)
     return str(value)
 
 

@@ -1,7 +1,6 @@
 """`roadbed tail`: print events as they come."""
 
-import json
-
+from api import json
 from api.commands.connect import Remote, follow
 
 
@@ -11,7 +10,7 @@ def tail(remote: Remote, types: list[str], after: str, as_json: bool) -> None:
         if as_json:
             print(received.body.decode(), flush=True)
         else:
-            event = json.loads(received.body)
+            event = json.load(received.body)
             print(f"{event['timestamp']}  {received.type:<28} {received.id}  {_name(event['data'])}", flush=True)
 
 

@@ -1,6 +1,5 @@
 """`roadbed tutorial`: walk from the first key to a recorded decision, a request at a time."""
 
-import json
 import sys
 import time
 from typing import Any
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.syntax import Syntax
 
+from api import json
 from api.commands.connect import CannotGoOn, Remote
 from api.commands.show import show
 
@@ -33,7 +33,7 @@ def tutorial(remote: Remote, language: str, do_all: bool, wait_s: float, as_json
         shown = _until_taken(remote, step["key"], wait_s)
         console.print(f"[green]✓[/] {escape(step['title'])}\n")
     if as_json:
-        print(json.dumps(shown))
+        print(json.dump(shown))
         return
     rows = [one | {"done": "✓" if one["done"] else " "} for one in shown["steps"]]
     show(rows, ("done", "title", "completed_at"), False, f"{shown['completed']} of {shown['total']} steps")
