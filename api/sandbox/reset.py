@@ -15,7 +15,7 @@ STEP = 5_000
 MOST_DELETED = 100_000
 MOST_TRIES = 3
 _WORKERS_ORDER = {"attempts": 0, "deliveries": 1}
-KEPT = frozenset({"keys", "idempotency_keys", "usage_days", "usage_months", "first_calls", "audit_log", "operations"})
+KEPT = frozenset({"keys", "usage_days", "usage_months", "first_calls", "audit_log"})
 _RESETTING = Prepared(text("SELECT set_config('roadbed.resetting', 'on', true)"))
 _DONE = Prepared(text("SELECT set_config('roadbed.resetting', '', true)"))
 

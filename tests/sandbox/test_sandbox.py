@@ -60,6 +60,31 @@ async def test_a_reset_empties_the_sandbox_and_leaves_live_data_and_keys(
     await _fill(workspace.test)
 
 
+async def test_after_a_reset_a_repeated_idempotency_key_runs_anew(workspace: Workspace) -> None:
+    body, headers = {"title": "Dark mode"}, {"Idempotency-Key": "once"}
+    first = (await workspace.test.post("/v1/features", json=body, headers=headers)).json()
+    reset = {"Idempotency-Key": "the-reset"}
+    told = await workspace.test.post("/v1/sandbox/reset", json={}, headers=reset)
+    assert told.status_code == 200, told.text
+
+    again = await workspace.test.post("/v1/features", json=body, headers=headers)
+
+    assert (again.status_code, again.headers.get("idempotency-replayed")) == (201, None)
+    assert again.json()["id"] != first["id"]
+    assert (await workspace.test.get(f"/v1/features/{again.json()['id']}")).status_code == 200
+    # The reset's own answer is younger than the reset.
+    assert (await workspace.test.post("/v1/sandbox/reset", json={}, headers=reset)).content == told.content
+    assert (await workspace.test.get(f"/v1/features/{again.json()['id']}")).status_code == 200
+
+
+async def test_a_reset_ends_the_work_that_is_under_way(workspace: Workspace) -> None:
+    endpoint = await made(workspace.test, "/v1/endpoints", {"url": "http://127.0.0.1:65000/hook", "event_types": ["*"]})
+    since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    started = await made(workspace.test, f"/v1/endpoints/{endpoint['id']}/replay", {"since": since})
+    await made(workspace.test, "/v1/sandbox/reset", {})
+    problem(await workspace.test.get(f"/v1/operations/{started['id']}"), 404, "not_found")
+
+
 async def test_only_a_test_key_may_reset_or_seed(workspace: Workspace) -> None:
     feature = await workspace.feature()
     for verb in ("reset", "seed"):
