@@ -99,7 +99,7 @@ DELETED = declare(
     data=DebtShown,
     example=EXAMPLE,
     since="2026-11-23",
-    description="A debt was deleted; the data is its last state.",
+    description="A debt was deleted; the data is its last state, under the version after it.",
 )
 RESERVED = declare(
     "capacity.reserved",

@@ -20,7 +20,7 @@ from api.http.etags import Precondition
 from api.http.representation import Columns, Representation
 from api.problems import Invalid, Pointer
 from api.stores import Prepared, Transaction
-from api.webhooks.outbox import emit
+from api.webhooks.outbox import deleted, emit
 
 _COLUMNS = ("title", "status", "verdict", "payback_months")
 _FACTS = tuple(name for name in DebtCreate.model_fields if name not in ("title", "status"))
@@ -78,7 +78,7 @@ async def remove(tx: Transaction, debt_id: UUID, precondition: Precondition) -> 
     """Raises NotFound, PreconditionFailed."""
     row = await DEBT.remove(tx, debt_id)
     precondition.check(row["version"])
-    await emit(tx, events.DELETED, row["json"])
+    await emit(tx, events.DELETED, deleted(row["json"]))
 
 
 def _columns(debt: DebtCreate) -> dict[str, Any]:

@@ -86,6 +86,7 @@ EXAMPLE: dict[str, Any] = {
 _LINKED: dict[str, Any] = {
     "id": "dec_01h455vb4pex5vsknk084sn02q",
     "object": "decision_link",
+    "version": 3,
     "livemode": True,
     "kind": "superseded_by",
     "number": 7,
@@ -122,6 +123,7 @@ REVIEW_DUE = declare(
     example={
         "id": "dec_01h455vb4pex5vsknk084sn02q",
         "object": "decision_review",
+        "version": 3,
         "livemode": True,
         "number": 7,
         "title": "Build or buy the editor's collaboration",

@@ -13,6 +13,7 @@ from api.decisions import chain, events
 from api.decisions.draft import DECISION
 from api.decisions.models import Decision, DecisionLink
 from api.decisions.schemas import DecisionLinkCreate
+from api.decisions.told import told_version
 from api.http.etags import ANY, Precondition
 from api.problems import Conflict, invalid_field
 from api.stores import Prepared, Transaction
@@ -80,6 +81,7 @@ async def link(
     told = {
         "id": wire_id("dec", wanted.decision_id),
         "object": "decision_link",
+        "version": await told_version(tx, wanted.decision_id),
         "livemode": tx.scope.livemode,
         "kind": "superseded_by" if wanted.kind == "supersedes" else "amended_by",
         "number": earlier["number"],

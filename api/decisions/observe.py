@@ -16,6 +16,7 @@ from api.decisions import events
 from api.decisions.assess import crossed
 from api.decisions.models import Decision, DecisionObservation, DecisionReview
 from api.decisions.schemas import DecisionObservationCreate
+from api.decisions.told import told_version
 from api.problems import invalid_field
 from api.stores import Prepared, Scope, Transaction, binds
 from api.webhooks.outbox import emit
@@ -168,6 +169,7 @@ async def _raise(tx: Transaction, decision_id: UUID, decision: Any, cause: str, 
     told = {
         "id": wire_id("dec", decision_id),
         "object": "decision_review",
+        "version": await told_version(tx, decision_id),
         "livemode": tx.scope.livemode,
         "number": decision["number"],
         "title": decision["title"],

@@ -406,11 +406,18 @@ class DecisionShown(Shown):
     updated_at: Moment
 
 
+# What is recorded never changes, and yet more is told of it.
+Told = Annotated[
+    int, Field(ge=2, description="Goes up by one with each event of the decision: the first is its own version, then.")
+]
+
+
 class ReviewDue(Shown):
     """A decision that is due for another look."""
 
     id: DecisionId
     object: Literal["decision_review"]
+    version: Told
     livemode: bool
     number: int
     title: str
@@ -425,6 +432,7 @@ class Linked(Shown):
 
     id: DecisionId
     object: Literal["decision_link"]
+    version: Told
     livemode: bool
     kind: Literal["superseded_by", "amended_by"]
     number: int

@@ -47,5 +47,5 @@ DELETED = declare(
     data=FeatureShown,
     example=EXAMPLE,
     since="2026-11-23",
-    description="A feature was deleted; the data is its last state.",
+    description="A feature was deleted; the data is its last state, under the version after it.",
 )

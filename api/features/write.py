@@ -16,7 +16,7 @@ from api.http.etags import Precondition
 from api.http.representation import Columns, Representation
 from api.problems import Conflict, invalid_field
 from api.stores import Prepared, Transaction
-from api.webhooks.outbox import emit
+from api.webhooks.outbox import deleted, emit
 
 
 class FeatureNeeded(Conflict):
@@ -123,7 +123,7 @@ async def delete(tx: Transaction, feature_id: UUID, precondition: Precondition) 
         raise FeatureNeeded(message)
     row = await FEATURE.remove(tx, feature_id)
     precondition.check(row["version"])
-    await emit(tx, events.DELETED, row["json"])
+    await emit(tx, events.DELETED, deleted(row["json"]))
 
 
 async def lock_dependencies(tx: Transaction) -> None:

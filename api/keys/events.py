@@ -30,6 +30,7 @@ ROTATED = declare(
     example={
         "id": _KEY["id"],
         "object": "key_rotation",
+        "version": 2,
         "key": _KEY | {"id": "key_01h455vb4pex5vsknk084sn02r", "hint": "P0kd"},
         "old": _KEY | {"expires_at": "2026-11-24T09:30:00.000000Z", "version": 2},
     },

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from api.accounts.schemas import KeyId, KeyShown
-from api.http.schema import Body, Shown
+from api.http.schema import Body, Shown, Version
 
 WEEK_S = 604_800
 
@@ -21,8 +21,9 @@ class Rotate(Body):
 class KeyRotated(Shown):
     """A key was replaced; `key` is the new one, and `old` says until when the other works."""
 
-    id: KeyId
+    id: KeyId = Field(description="That of the old key.")
     object: Literal["key_rotation"]
+    version: Version = Field(description="That of the old key.")
     key: KeyShown
     old: KeyShown
 

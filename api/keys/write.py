@@ -74,7 +74,8 @@ async def rotate(
     expires_at = None if lifetime_s is None else now + timedelta(seconds=lifetime_s)
     text, secret = await _insert(tx, pepper, old["name"], old["scopes"], expires_at, lifetime_s)
     ended = await tx.value(_END, id=key_id, overlap_s=overlap_s)
-    told = f'{{"id":{json.dump(wire_id("key", key_id))},"object":"key_rotation","key":{text},"old":{ended}}}'
+    about = {"id": wire_id("key", key_id), "object": "key_rotation", "version": json.load(ended)["version"]}
+    told = f'{json.dump(about)[:-1]},"key":{text},"old":{ended}}}'
     await emit(tx, events.ROTATED, told)
     return text, secret
 

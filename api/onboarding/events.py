@@ -9,6 +9,7 @@ STEP_COMPLETED = declare(
     example={
         "id": "ws_01h455vb4pex5vsknk084sn02q",
         "object": "tutorial_step",
+        "version": 3,
         "step": "feature",
         "completed_at": "2026-11-23T09:30:00.000000Z",
         "completed": 2,

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.db import WireId
-from api.http.schema import Moment, Shown
+from api.http.schema import Moment, Shown, Version
 
 StepKey = Literal["key", "feature", "score", "endpoint", "roadmap", "webhook", "decision", "record"]
 MetricName = Literal[
@@ -62,6 +62,7 @@ class StepCompleted(Shown):
 
     id: Annotated[UUID, WireId("ws")]
     object: Literal["tutorial_step"]
+    version: Version
     step: StepKey
     completed_at: Moment
     completed: int

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import text
 
 from api import json
+from api.accounts.told import next_version
 from api.db import wire_id
 from api.onboarding import events
 from api.onboarding.samples import samples
@@ -105,7 +106,8 @@ async def _complete(tx: Transaction, done: dict[str, datetime], fresh: list[str]
     for step in (step for step in fresh if step in written):
         place = len(done) - len(fresh) + fresh.index(step) + 1
         told = {"step": step, "completed_at": _time(done[step]), "completed": place, "total": len(_TITLES)}
-        await emit(tx, events.STEP_COMPLETED, json.dump(whose | told))
+        version = {"version": await next_version(tx)}
+        await emit(tx, events.STEP_COMPLETED, json.dump(whose | version | told))
 
 
 def _request(step: str, ids: dict[str, str], inbox_url: str) -> tuple[str, str, dict[str, Any] | None]:

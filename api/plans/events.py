@@ -84,7 +84,7 @@ DELETED = declare(
     data=PlanShown,
     example=_EXAMPLE,
     since="2026-11-23",
-    description="A plan was deleted; the data is its last state.",
+    description="A plan was deleted; the data is its last state, under the version after it.",
 )
 PHASE_DONE = declare(
     "plan.phase_done",

@@ -22,7 +22,7 @@ from api.plans.schemas import LoadTestImport, PlanCreate, PlanPatch, PlanShown
 from api.plans.tell import tell
 from api.problems import Conflict, Invalid, Pointer, invalid_field
 from api.stores import Transaction
-from api.webhooks.outbox import emit
+from api.webhooks.outbox import deleted, emit
 
 MOST_LOADTESTS = 100
 _FACTS = tuple(name for name in PlanCreate.model_fields if name != "title")
@@ -89,7 +89,7 @@ async def remove(tx: Transaction, plan_id: UUID, precondition: Precondition) -> 
     """Raises NotFound, PreconditionFailed."""
     row = await PLAN.remove(tx, plan_id)
     precondition.check(row["version"])
-    await emit(tx, events.DELETED, row["json"])
+    await emit(tx, events.DELETED, deleted(row["json"]))
 
 
 async def take_in(tx: Transaction, plan_id: UUID, given: LoadTestImport, precondition: Precondition) -> asyncpg.Record:

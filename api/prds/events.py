@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from api import json
-from api.http.schema import Shown
+from api.http.schema import Shown, Version
 from api.prds.schemas import (
     ObservationShown,
     OpenQuestion,
@@ -16,7 +16,7 @@ from api.prds.schemas import (
     Requirement,
     ReviewAnswered,
 )
-from api.webhooks.catalogue import declare
+from api.webhooks.catalogue import WrittenOnce, declare
 
 _ID = "prd_01h455vb4pex5vsknk084sn02q"
 _SINCE = "2026-11-23"
@@ -53,6 +53,14 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
+class ReviewSubmitted(WrittenOnce, ReviewAnswered):
+    """A new review, and what it did."""
+
+
+class MetricObserved(WrittenOnce, ObservationShown):
+    """What a success metric was found to be."""
+
+
 class PrdChanged(PrdShown):
     """A PRD, and which of its sections the change made different."""
 
@@ -72,7 +80,7 @@ class PrdItems(Shown):
     object: str
     livemode: bool
     title: str
-    version: int
+    version: Version
 
 
 class Superseded(PrdItems):
@@ -142,7 +150,7 @@ ANSWERED = declare(
 )
 REVIEWED = declare(
     "review.submitted",
-    data=ReviewAnswered,
+    data=ReviewSubmitted,
     example={
         "id": "rvw_01h455vb4pex5vsknk084sn02q",
         "object": "review",
@@ -161,13 +169,14 @@ REVIEWED = declare(
             "changes_requested_by": [],
             "blocking_questions": [],
         },
+        "version": 1,
     },
     since=_SINCE,
     description="Somebody reviewed a PRD.",
 )
 OBSERVED = declare(
     "metric.observed",
-    data=ObservationShown,
+    data=MetricObserved,
     example={
         "id": "obs_01h455vb4pex5vsknk084sn02q",
         "object": "observation",
@@ -180,6 +189,7 @@ OBSERVED = declare(
         "source": "Product analytics",
         "observed_at": "2027-02-01T00:00:00.000000Z",
         "created_at": "2027-02-01T09:30:00.000000Z",
+        "version": 1,
     },
     since=_SINCE,
     description="A success metric of a PRD was observed; `met` says whether it reaches its target.",

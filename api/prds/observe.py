@@ -18,7 +18,7 @@ from api.prds.schemas import ObservationCreate, ObservationShown
 from api.prds.write import PRD
 from api.problems import invalid_field
 from api.stores import Prepared, Transaction
-from api.webhooks.outbox import emit
+from api.webhooks.outbox import emit, written_once
 
 OBSERVATION = Representation(ObservationShown, Observation.__table__, "observation")
 _NAMES = ("id", "prd_id", "metric_id", "value", "progress_percent", "met", "source", "observed_at")
@@ -48,7 +48,7 @@ async def observe(tx: Transaction, prd_id: UUID, seen: ObservationCreate) -> tup
         observed_at=seen.observed_at or datetime.now(UTC),
     )
     assert written is not None
-    await emit(tx, events.OBSERVED, written["json"])
+    await emit(tx, events.OBSERVED, written_once(written["json"]))
     return observation_id, written
 
 

@@ -17,7 +17,7 @@ from api.prds.schemas import ReviewCreate, ReviewShown
 from api.prds.write import LOCK, set_status
 from api.problems import Conflict
 from api.stores import Prepared, Transaction
-from api.webhooks.outbox import emit
+from api.webhooks.outbox import emit, written_once
 
 REVIEW = Representation(ReviewShown, Review.__table__, "review")
 _NAMES = ("id", "prd_id", "content_version", "verdict", "reviewer", "body", "comments")
@@ -59,7 +59,7 @@ async def review(
     approves = given.verdict == "approve" and standing.reached
     about = {"prd_status": "approved" if approves else row["status"], "approval": standing.shown()}
     answer = {**json.load(written["json"]), **about}
-    await emit(tx, events.REVIEWED, json.dump(answer))
+    await emit(tx, events.REVIEWED, written_once(json.dump(answer)))
     if approves:
         moved = await set_status(tx, prd_id, row, "approved")
         await emit(tx, events.APPROVED, events.moved(moved["json"], "in_review"))

@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from api.http.schema import Shown
 from api.roadmap.schemas import (
     AllocationPart,
     ChurnShown,
@@ -14,16 +13,29 @@ from api.roadmap.schemas import (
     ScenarioShown,
     ViewSummary,
 )
-from api.webhooks.catalogue import declare
+from api.webhooks.catalogue import WrittenOnce, declare
 
 # So many of each go into an event, whose body stays under 20 kB; the revision itself has the rest.
 MOST_TOLD = 50
 
-_HEAD: dict[str, Any] = {"id": "rev_01h455vb4pex5vsknk084sn02q", "object": "roadmap_revision", "livemode": True}
+_HEAD: dict[str, Any] = {
+    "id": "rev_01h455vb4pex5vsknk084sn02q",
+    "object": "roadmap_revision",
+    "livemode": True,
+    "version": 1,
+}
 _CHURN = {"share": 0.5, "inverted": 3, "pairs": 6, "entered": 0, "left": 0}
 
 
-class _OfRevision(Shown):
+class Reprioritized(WrittenOnce, RevisionShown):
+    """A new revision of the ranking."""
+
+
+class Published(WrittenOnce, ViewSummary):
+    """A new view of the roadmap."""
+
+
+class _OfRevision(WrittenOnce):
     id: RevisionId
     object: Literal["roadmap_revision"]
     livemode: bool
@@ -41,7 +53,7 @@ class AllocationDrifted(_OfRevision):
 
 REPRIORITIZED = declare(
     "roadmap.reprioritized",
-    data=RevisionShown,
+    data=Reprioritized,
     example={
         **_HEAD,
         "framework": "rice",
@@ -128,7 +140,7 @@ OVERRIDE_SET = declare(
 )
 PUBLISHED = declare(
     "roadmap.published",
-    data=ViewSummary,
+    data=Published,
     example={
         "id": "view_01h455vb4pex5vsknk084sn02q",
         "object": "roadmap_view",
@@ -138,6 +150,7 @@ PUBLISHED = declare(
         "revision_id": "rev_01h455vb4pex5vsknk084sn02q",
         "author": "First live key",
         "created_at": "2026-11-23T09:30:00.000000Z",
+        "version": 1,
     },
     since="2026-11-23",
     description="A view of the roadmap was published.",

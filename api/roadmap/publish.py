@@ -16,7 +16,7 @@ from api.roadmap.models import RoadmapView
 from api.roadmap.read import current
 from api.roadmap.schemas import ViewCreate
 from api.stores import Prepared, Transaction
-from api.webhooks.outbox import emit
+from api.webhooks.outbox import emit, written_once
 
 VIEW_BY_ID = Prepared(
     select(RoadmapView.reply.label("json")).where(owned(RoadmapView), RoadmapView.id == bindparam("id"))
@@ -61,7 +61,7 @@ async def publish(tx: Transaction, caller: Caller, given: ViewCreate) -> tuple[U
         reply=text,
         created_at=created_at,
     )
-    await emit(tx, events.PUBLISHED, json.dump(summary))
+    await emit(tx, events.PUBLISHED, written_once(json.dump(summary)))
     return view_id, text
 
 

@@ -27,7 +27,7 @@ from api.roadmap.schemas import MOST_SHOWN, Reprioritize
 from api.scores.frameworks import Method, method
 from api.scores.models import Score
 from api.stores import Prepared, Transaction
-from api.webhooks.outbox import emit
+from api.webhooks.outbox import emit, written_once
 
 _INSERT = Prepared(
     insert_owned(
@@ -176,13 +176,13 @@ async def _tell(tx: Transaction, revision: dict[str, Any], change: Change) -> No
     about = {"id": revision["id"], "object": "roadmap_revision", "livemode": revision["livemode"]}
     if change.told:
         cut = {name: revision[name][: events.MOST_TOLD] for name in ("ranking", "moves")}
-        await emit(tx, events.REPRIORITIZED, json.dump(revision | cut))
+        await emit(tx, events.REPRIORITIZED, written_once(json.dump(revision | cut)))
     limit = change.policy.churn_limit
     if limit is not None and change.before.ranking_id is not None and change.churn.share > limit:
         told = {"churn": revision["churn"], "limit": limit, "reason": revision["reason"]}
-        await emit(tx, events.CHURN_EXCEEDED, json.dump(about | told))
+        await emit(tx, events.CHURN_EXCEEDED, written_once(json.dump(about | told)))
     if change.allocation["drifted"] and not change.before.drifted:
-        await emit(tx, events.DRIFTED, json.dump(about | {"allocation": change.allocation}))
+        await emit(tx, events.DRIFTED, written_once(json.dump(about | {"allocation": change.allocation})))
 
 
 async def _ranking_id(tx: Transaction, change: Change) -> UUID:

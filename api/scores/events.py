@@ -1,11 +1,16 @@
 """What is told of scores."""
 
 from api.scores.schemas import ModelShown, ScoreShown
-from api.webhooks.catalogue import declare
+from api.webhooks.catalogue import WrittenOnce, declare
+
+
+class Scored(WrittenOnce, ScoreShown):
+    """A new score. Scores are never changed: the next one is another."""
+
 
 SCORED = declare(
     "feature.scored",
-    data=ScoreShown,
+    data=Scored,
     example={
         "id": "score_01h455vb4pex5vsknk084sn02q",
         "object": "score",
@@ -24,6 +29,7 @@ SCORED = declare(
         "evidence": [],
         "note": None,
         "created_at": "2026-11-23T09:30:00.000000Z",
+        "version": 1,
     },
     since="2026-11-23",
     description="A feature got a new score.",

@@ -25,7 +25,7 @@ from api.scores.inputs import outcome
 from api.scores.models import LatestScore, Score
 from api.scores.schemas import ScoreCreate, ScoreShown
 from api.stores import Prepared, Transaction, binds
-from api.webhooks.outbox import emit, emit_many
+from api.webhooks.outbox import emit, emit_many, written_once
 
 SCORE = Representation(ScoreShown, Score.__table__, "score")
 _COLUMNS = (
@@ -116,7 +116,7 @@ async def append(tx: Transaction, caller: Caller, computed: Computed) -> tuple[U
         _INSERT, **row | {name: json.dump(row[name]) for name in ("inputs", "outcome", "evidence")}
     )
     await tx.run(_MARK_LATEST, **_latest(score_id, computed))
-    await emit(tx, events.SCORED, text_)
+    await emit(tx, events.SCORED, written_once(text_))
     return score_id, text_
 
 
@@ -136,7 +136,7 @@ async def _append_part(tx: Transaction, caller: Caller, computed: Mapping[UUID, 
     latest = {(one.way.series, one.feature_id): _latest(score_id, one) for score_id, one in computed.items()}
     await tx.run(_MARK_MANY, rows=_as_rows(list(latest.values())))
     told = [texts[score_id] for score_id in computed]
-    await emit_many(tx, events.SCORED, told)
+    await emit_many(tx, events.SCORED, [written_once(text_) for text_ in told])
     return told
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from api.usage.schemas import FirstCallMade, PlanUpgraded, ThresholdReached
 from api.webhooks.catalogue import declare
 
-_EXAMPLE: dict[str, Any] = {"id": "ws_01h455vb4pex5vsknk084sn02q"}
+_EXAMPLE: dict[str, Any] = {"id": "ws_01h455vb4pex5vsknk084sn02q", "version": 3}
 
 THRESHOLD_REACHED = declare(
     "quota.threshold_reached",

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from api import json
+from api.accounts.told import next_version
 from api.db import wire_id
 from api.stores import Prepared, Transaction
 from api.usage import events
@@ -32,5 +33,6 @@ async def tell_first_call(tx: Transaction, key_id: UUID, at: datetime) -> bool:
         return False
     assert tx.scope.workspace_id is not None
     told = {"object": "first_call", "key_id": wire_id("key", key_id), "after_s": round(after_s, 3)}
-    await emit(tx, events.FIRST_CALL, json.dump({"id": wire_id("ws", tx.scope.workspace_id), **told}))
+    about = {"id": wire_id("ws", tx.scope.workspace_id), "version": await next_version(tx)}
+    await emit(tx, events.FIRST_CALL, json.dump(about | told))
     return True

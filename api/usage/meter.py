@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy import text
 
 from api import json
+from api.accounts.told import next_version
 from api.db import wire_id
 from api.problems import Problem
 from api.stores import Prepared, Scope, Stores, Transaction
@@ -86,7 +87,7 @@ ON CONFLICT DO NOTHING"""
 _UPGRADE = Prepared(
     text(
         "UPDATE workspaces SET plan = :plan, version = version + 1, updated_at = now() "
-        "WHERE id = :workspace_id AND plan = :was RETURNING id"
+        "WHERE id = :workspace_id AND plan = :was RETURNING version"
     )
 )
 
@@ -211,17 +212,19 @@ class Meter:
         plan = plan_of(row["plan"], self._stores.settings)
         for percent in thresholds_crossed(before, after, plan.calls):
             told = {"object": "quota", "plan": plan.name, "percent": percent, "limit": plan.calls, "used": after}
-            await emit(tx, events.THRESHOLD_REACHED, json.dump({"id": wire_id("ws", tenant[0]), **told}))
+            about = {"id": wire_id("ws", tenant[0]), "version": await next_version(tx)}
+            await emit(tx, events.THRESHOLD_REACHED, json.dump(about | told))
         # Beyond the limit, and not only where it is crossed: the policy may have been changed after that.
         if after >= plan.calls and row["quota_policy"] == "auto_upgrade" and plan.name in UPGRADES:
             await self._upgrade(tx, tenant, plan.name)
 
     async def _upgrade(self, tx: Transaction, tenant: Tenant, was: str) -> None:
         wanted = UPGRADES[was]
-        if await tx.value(_UPGRADE, plan=wanted, was=was) is not None:
+        version = await tx.value(_UPGRADE, plan=wanted, was=was)
+        if version is not None:
             limit = plan_of(wanted, self._stores.settings).calls
             told = {"object": "plan", "was": was, "plan": wanted, "limit": limit}
-            await emit(tx, events.PLAN_UPGRADED, json.dump({"id": wire_id("ws", tenant[0]), **told}))
+            await emit(tx, events.PLAN_UPGRADED, json.dump({"id": wire_id("ws", tenant[0]), "version": version} | told))
 
     def _put_back(self, lines: dict[Line, _Count], units: dict[Tenant, int]) -> None:
         for line, count in lines.items():

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.db import WireId
-from api.http.schema import Body, Day, Moment, Shown
+from api.http.schema import Body, Day, Moment, Shown, Version
 
 Group = Literal["day", "operation", "key", "status"]
 QuotaPolicy = Literal["block", "auto_upgrade"]
@@ -69,6 +69,7 @@ class ThresholdReached(Shown):
 
     id: Annotated[UUID, WireId("ws")]
     object: Literal["quota"]
+    version: Version
     plan: PlanName
     percent: Literal[80, 100]
     limit: int
@@ -78,6 +79,7 @@ class ThresholdReached(Shown):
 class PlanUpgraded(Shown):
     id: Annotated[UUID, WireId("ws")]
     object: Literal["plan"]
+    version: Version
     was: PlanName
     plan: PlanName
     limit: int
@@ -88,5 +90,6 @@ class FirstCallMade(Shown):
 
     id: Annotated[UUID, WireId("ws")]
     object: Literal["first_call"]
+    version: Version
     key_id: Annotated[UUID, WireId("key")]
     after_s: float = Field(description="Seconds since the workspace was made.")

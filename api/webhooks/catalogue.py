@@ -1,9 +1,14 @@
-"""The catalogue of event types. A slice declares its own beside its verbs; this package imports no slice."""
+"""The catalogue of event types. A slice declares its own beside its verbs; this package imports no slice.
+
+Every event's data has a `version`, by which two events of one id are put in order: that of the resource where it has
+one; 1 where it is written once; and where an event tells of a thing that does not change by it, a count of what was
+told, which goes up by one under that thing's lock.
+"""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.http.schema import Shown
 
@@ -36,6 +41,12 @@ class EventType:
         }
 
 
+class WrittenOnce(Shown):
+    """What never changes after it was written: of such a thing there is one version."""
+
+    version: Literal[1] = Field(description="Always 1: it is written once and never changes.")
+
+
 _types: dict[str, EventType] = {}
 
 
@@ -61,7 +72,7 @@ def unknown_patterns(patterns: list[str]) -> list[str]:
     return [pattern for pattern in patterns if pattern not in known]
 
 
-class Ping(Shown):
+class Ping(WrittenOnce):
     """What a test event carries."""
 
     message: str
@@ -70,7 +81,7 @@ class Ping(Shown):
 TEST = declare(
     "webhook.test",
     data=Ping,
-    example={"message": "Roadbed can reach this endpoint."},
+    example={"message": "Roadbed can reach this endpoint.", "version": 1},
     since="2026-11-23",
     description="Sent by POST /v1/endpoints/{id}/test, through the same path as every other event.",
 )

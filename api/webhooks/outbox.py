@@ -83,6 +83,25 @@ async def emit_to_one(tx: Transaction, event_type: EventType, data: str, endpoin
     return UUID(row[1])
 
 
+def written_once(data: str) -> str:
+    """The snapshot of what never changes, with the version that such things have in events.
+
+    >>> written_once('{"id":"score_01"}')
+    '{"id":"score_01","version":1}'
+    """
+    return f'{data[:-1]},"version":1}}'
+
+
+def deleted(data: str) -> str:
+    """The last snapshot of what was deleted, under the version after it: a deletion is a change, and comes last.
+
+    >>> deleted('{"id":"feat_01","version":2}')
+    '{"id":"feat_01","version":3}'
+    """
+    last = json.load(data)
+    return json.dump(last | {"version": last["version"] + 1})
+
+
 def thin(body: str) -> str:
     """The body with its data cut to what names it: id, object, version, and the names of what changed."""
     event = json.load(body)

@@ -46,6 +46,8 @@ _END_ONE = Prepared(
     .returning(EndpointSecret.id)
 )
 _BY_ID = Prepared(select(SECRET.text()).where(*_of_endpoint, EndpointSecret.id == bindparam("id")))
+# Nothing that is shown of it, and yet a change that is told.
+_ROTATED = ENDPOINT.update()
 
 
 class TooManySecrets(Conflict):
@@ -81,7 +83,8 @@ async def rotate(tx: Transaction, sealer: Sealer, endpoint_id: UUID, wanted: Rot
         public_key=public_key,
         sealed=sealer.seal(secret.encode(), context=endpoint_id.bytes),
     )
-    await emit(tx, events.SECRET_ROTATED, (await ENDPOINT.read(tx, endpoint_id))["json"])
+    rotated = await one(tx, _ROTATED, endpoint_id, "endpoint", "ep")
+    await emit(tx, events.SECRET_ROTATED, rotated["json"])
     return await tx.value(_BY_ID, endpoint_id=endpoint_id, id=secret_id), secret
 
 
