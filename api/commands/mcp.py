@@ -24,14 +24,14 @@ def stdio(remote: Remote) -> None:
 def http(url: str, host: str, port: int) -> None:
     """At /mcp; each caller sends its own key as a bearer. Raises CannotGoOn."""
     try:
-        from api.mcp.server import client_of, connect, header_of_caller  # noqa: PLC0415
+        from api.mcp.server import arguments_of_caller, client_of, connect, header_of_caller  # noqa: PLC0415
     except ImportError:
         raise CannotGoOn(_EXTRA) from None
     import uvicorn  # noqa: PLC0415 - only this way of serving needs it
 
     async def serve() -> None:
         async with client_of(url) as client:
-            server = await connect(client, header_of_caller)
+            server = await connect(client, header_of_caller, arguments_of_caller)
             app = server.streamable_http_app(stateless_http=True, json_response=True, host=host)
             config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)
             await uvicorn.Server(config).serve()

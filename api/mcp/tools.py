@@ -10,6 +10,15 @@ from typing import Any
 
 Schema = dict[str, Any]
 MOST_DEPTH = 12
+# An argument of each tool that makes something, beside the fields of the operation.
+KEY = "idempotency_key"
+_KEY_SHAPE: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 255,
+    "pattern": "^[\\x21-\\x7e]+$",
+    "description": "Only to repeat a call whose answer was lost: with the same key it happens once.",
+}
 _DROPPED = frozenset({"example", "examples", "discriminator", "xml", "externalDocs"})
 
 
@@ -94,6 +103,11 @@ class Tool:
     fixed: Mapping[str, Any]
 
     @property
+    def takes_key(self) -> bool:
+        """A PATCH or PUT sent twice gives the same; a POST does with a key."""
+        return self.method == "POST"
+
+    @property
     def reads_only(self) -> bool:
         return self.method == "GET"
 
@@ -125,6 +139,8 @@ def _tool(document: Schema, offer: Offer, method: str, path: str, item: Schema, 
         if name not in offer.fixed and (not offer.only or name in offer.only):
             properties[name] = shape
             required += [name] if name in body.get("required", []) else []
+    if method == "POST":
+        properties[KEY] = _KEY_SHAPE
     schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
     return Tool(
         name=offer.name,

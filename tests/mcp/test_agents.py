@@ -1,14 +1,18 @@
 """Agents: a scripted MCP client works with tools alone, by the rights of its own key."""
 
 import asyncio
+import io
 import json
 import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import asyncpg
 import httpx
 import httpx2
 import pytest
@@ -17,10 +21,12 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from standardwebhooks import Webhook
 
+from api.mcp.exact import ExactLines
 from api.mcp.prompts import SHORTCUTS
-from api.mcp.server import client_of, connect, header_of_caller
+from api.mcp.server import arguments_of_caller, client_of, connect, header_of_caller
 from api.mcp.tools import OFFERS, tools_of
 from api.openapi import contract
+from tests.sdk.proxy import Proxy
 from tests.support.receiver import Receiver
 from tests.support.serving import serving
 from tests.support.workspace import GUIDE, Workspace, made
@@ -51,7 +57,7 @@ async def over_http(url: str, secret: str) -> AsyncIterator[Client]:
     """The HTTP server beside the service; the caller's key comes with each request."""
     async with AsyncExitStack() as stack:
         caller = await stack.enter_async_context(client_of(url))
-        server = await connect(caller, header_of_caller)
+        server = await connect(caller, header_of_caller, arguments_of_caller)
         app = server.streamable_http_app(stateless_http=True, json_response=True)
         await stack.enter_async_context(server.session_manager.run())
         mcp_url = await stack.enter_async_context(serving(app))
@@ -74,6 +80,66 @@ async def refused(client: Client, tool: str, **arguments: Any) -> dict[str, Any]
     assert result.is_error, result.content
     told: dict[str, Any] = json.loads(result.content[0].text)  # type: ignore[union-attr]
     return told
+
+
+@pytest.mark.parametrize("way", [over_stdio, over_http])
+async def test_the_text_has_every_digit_and_so_has_what_is_written(
+    application: FastAPI, workspace: Workspace, way: Any, owner: asyncpg.Connection
+) -> None:
+    digits = "1234567.12345678901234567890"
+    body = '{"title":"Exact","metadata":{"share":' + digits + "}}"
+    made = await workspace.live.post("/v1/features", content=body, headers={"Content-Type": "application/json"})
+    async with serving(application) as url, way(url, workspace.live_secret) as client:
+        result = await client.call_tool("feature_list", {"limit": 1})
+        assert digits in result.content[0].text
+        assert result.structured_content is None, "no float holds it"
+        inputs = {"reach": 0.1, "impact": 3, "confidence": 0.7, "effort": 0.3}
+        scored = await use(client, "score_set", id=made.json()["id"], framework="rice", inputs=inputs)
+        assert scored["inputs"] == inputs
+    kept = await owner.fetchval("SELECT inputs::text FROM scores")
+    assert json.loads(kept) == inputs
+    assert '"reach": 0.1,' in kept or kept.endswith('"reach": 0.1}')
+
+
+async def test_arguments_are_read_again_with_every_digit() -> None:
+    digits = "0.12345678901234567890123"
+    call = '{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x","arguments":{"reach":' + digits + "}}}\n"
+    other = '{"jsonrpc":"2.0","id":8,"method":"tools/list"}\n'
+    hostile = '[]\nnull\n{"id":[],"method":"tools/call","params":{"arguments":{}}}\n{"\n'
+    lines = ExactLines(io.BytesIO((call + other + hostile).encode()))
+    assert [line async for line in lines] == (call + other + hostile).splitlines(keepends=True)
+    context: Any = SimpleNamespace(request_id=7)
+    assert await lines.arguments(context) == {"reach": Decimal(digits)}
+    assert await lines.arguments(context) is None
+
+
+@pytest.mark.parametrize("given", [{}, {"idempotency_key": "again-1"}])
+async def test_a_call_whose_answer_is_lost_writes_once(
+    application: FastAPI, workspace: Workspace, given: dict[str, str]
+) -> None:
+    async with serving(application) as url, Proxy(url) as proxy:
+        base, script = proxy.add("case", [None, {"close": "reset", "after": True}])
+        async with over_http(base, workspace.live_secret) as client:
+            feature = await use(client, "feature_create", title="Dark mode", **given)
+            if given:
+                again = await use(client, "feature_create", title="Dark mode", **given)
+                assert again["id"] == feature["id"]
+    assert len(set(script.keys)) == 1
+    assert script.requests == (4 if given else 3)
+    assert [one["id"] for one in (await workspace.live.get("/v1/features")).json()["data"]] == [feature["id"]]
+
+
+async def test_a_service_that_stays_away_leaves_a_key_to_repeat_the_call_with(
+    application: FastAPI, workspace: Workspace
+) -> None:
+    async with serving(application) as url, Proxy(url) as proxy:
+        base, script = proxy.add("case", [None, *[{"close": "reset", "after": True}] * 3])
+        async with over_http(base, workspace.live_secret) as client:
+            told = (await refused(client, "feature_create", title="Dark mode"))["detail"]
+            [key] = set(script.keys)
+            assert f"idempotency_key {key}" in told
+            await use(client, "feature_create", title="Dark mode", idempotency_key=key)
+    assert len((await workspace.live.get("/v1/features")).json()["data"]) == 1
 
 
 @pytest.mark.parametrize("way", [over_stdio, over_http])
@@ -174,4 +240,4 @@ async def test_a_service_that_is_away_is_told_in_a_sentence() -> None:
     assert b"does not answer" in err
     with pytest.raises(httpx.ConnectError):
         async with client_of("http://127.0.0.1:9") as client:
-            await connect(client, header_of_caller)
+            await connect(client, header_of_caller, arguments_of_caller)
