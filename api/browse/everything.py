@@ -1,5 +1,6 @@
 """One search over features, PRDs and decisions."""
 
+from functools import cache
 from typing import Any
 
 from fastapi import Request
@@ -11,7 +12,7 @@ from api.accounts.tenancy import owned
 from api.browse.schemas import SearchQuery
 from api.decisions.models import Decision
 from api.features.models import Feature
-from api.http.pagination import Cursors, as_list, binding_of
+from api.http.pagination import Cursors, as_list, binding_of, counting, total
 from api.http.reply import Reply
 from api.http.representation import shown
 from api.prds.models import Prd
@@ -45,7 +46,9 @@ async def search_all(tx: Transaction, request: Request, caller: Caller, query: S
     more = len(rows) > query.limit
     rows = rows[: query.limit]
     cursor = signer.write([rows[-1]["relevance"], rows[-1]["id"]], binding) if more else None
-    extra = {"corrected": {word: list(known) for word, known in understood.corrected.items()}}
+    extra: dict[str, Any] = {"corrected": {word: list(known) for word, known in understood.corrected.items()}}
+    if query.include:
+        extra |= total(await tx.value(_count(kinds), **understood.values))
     return as_list(request, [row["json"] for row in rows], cursor, extra)
 
 
@@ -57,6 +60,11 @@ def _allowed(caller: Caller, wanted: list[Any] | None) -> tuple[str, ...]:
         if _KINDS[kind][2] not in caller.scopes:
             raise InsufficientScope(f"The key does not have the scope {_KINDS[kind][2]}, which type={kind} needs.")
     return tuple(kind for kind in _KINDS if kind in wanted)
+
+
+@cache
+def _count(kinds: tuple[str, ...]) -> Prepared:
+    return Prepared(counting(select(union_all(*(_matching(kind) for kind in kinds)).subquery("best"))))
 
 
 _statements: dict[tuple[tuple[str, ...], bool], Prepared] = {}

@@ -104,6 +104,4 @@ async def view(tx: Transaction, request: Request, feature_id: UUID, how: Feature
     if not how.expand:
         return fresh(request, await FEATURE.read(tx, feature_id))
     statement = _EXPANDED[tuple(name for name in _EXPANSIONS if name in how.expand)]
-    return fresh_as_seen(
-        request, await one(tx, statement, feature_id, "feature", "feat", framework_name=how.framework)
-    )
+    return fresh_as_seen(request, await one(tx, statement, feature_id, "feature", "feat", framework_name=how.framework))

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from api.features.schemas import FeatureQuery, FeatureShown
 from api.http.pagination import PageQuery
-from api.http.schema import Body, CommaSeparated, Number, Shown, Time
+from api.http.schema import Body, CommaSeparated, ListShown, Number, Shown, Time
 from api.prds.schemas import PrdShown
 from api.scores.schemas import ScoreShown
 from api.search.query import SearchText
@@ -99,11 +99,7 @@ class MatchShown(Shown):
     updated_at: str
 
 
-class MatchesShown(Shown):
+class MatchesShown(ListShown[MatchShown]):
     """A page of matches, best first."""
 
-    object: Literal["list"]
-    data: list[MatchShown] = Field(max_length=100)
-    has_more: bool
-    next_cursor: str | None = Field(max_length=4000)
     corrected: dict[str, list[str]] = Field(description="Words that are not known here, with those looked for too.")

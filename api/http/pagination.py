@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from sqlalchemy import (
     ColumnElement,
     Double,
     FromClause,
+    Select,
     and_,
     any_,
     bindparam,
@@ -37,7 +38,7 @@ from sqlalchemy.sql.expression import BindParameter
 from api import json
 from api.http.reply import Reply
 from api.http.representation import Representation
-from api.http.schema import LONGEST_CURSOR
+from api.http.schema import LONGEST_CURSOR, MOST_COUNTED, CommaSeparated
 from api.problems import Invalid, Pointer
 from api.stores import Prepared, Scope, Transaction
 
@@ -65,6 +66,9 @@ class PageQuery(BaseModel):
         min_length=1,
         max_length=LONGEST_CURSOR,
         description="`next_cursor` of the page before. Leave it out for the first.",
+    )
+    include: Annotated[list[Literal["total_count"]] | None, CommaSeparated] = Field(
+        None, max_length=1, description="`total_count`: also tell how many items there are."
     )
 
 
@@ -120,6 +124,7 @@ class Listing:
             self._filters |= {name: _joined for name in source.parameters if name not in self._filters}
         self._always = always
         self._statements: dict[tuple[Any, ...], Prepared] = {}
+        self._counts: dict[tuple[Any, ...], Prepared] = {}
 
     async def page(self, tx: Transaction, request: Request, query: PageQuery, **given: Any) -> Reply:
         """The page as a reply, with a `Link` header to the next one. One statement.
@@ -134,16 +139,13 @@ class Listing:
         after = signer.read(query.cursor, binding) if query.cursor else None
         statement = self.statement(wanted, sort, after is not None, expand, query.limit)
         values: dict[str, Any] = {f"after_{number}": key for number, key in enumerate(after or [])}
-        rows = await tx.all(
-            statement,
-            **{name: _as_filter(name, value) for name, value in wanted.items()} | given,
-            **values,
-            page_limit=query.limit + 1,
-        )
+        given = {name: _as_filter(name, value) for name, value in wanted.items()} | given
+        rows = await tx.all(statement, **given, **values, page_limit=query.limit + 1)
         more = len(rows) > query.limit
         rows = rows[: query.limit]
         cursor = signer.write([key for name, key in rows[-1].items() if name != "json"], binding) if more else None
-        return as_list(request, [row["json"] for row in rows], cursor)
+        counted = total(await tx.value(self._count(wanted, sort), **given)) if query.include else None
+        return as_list(request, [row["json"] for row in rows], cursor, counted)
 
     def statement(
         self,
@@ -154,14 +156,9 @@ class Listing:
         limit: int | None = None,
     ) -> Prepared:
         """The one that reads a page of what is wanted, made once for each kind of question."""
-        written = tuple(
-            (name, tuple(sorted(set(wanted[name]))))
-            for name, is_known in self._written_out.items()
-            if name in wanted and len(wanted[name]) <= MOST_WRITTEN_OUT and all(map(is_known, wanted[name]))
-        )
         shape = (
             tuple(sorted(wanted)),
-            written,
+            self._written(wanted),
             sort or (self._default_sort,),
             after,
             expand,
@@ -170,6 +167,22 @@ class Listing:
         if shape not in self._statements:
             self._statements[shape] = Prepared(self._select(*shape))
         return self._statements[shape]
+
+    def _count(self, wanted: Mapping[str, Any], sort: tuple[str, ...]) -> Prepared:
+        """How many rows all pages of this question have together, counted no further than one beyond the most."""
+        shape = (tuple(sorted(wanted)), self._written(wanted), sort)
+        if shape not in self._counts:
+            rows, _ = self._joined(shape[0], sort)
+            found: Select[Any] = select(literal_column("1")).select_from(rows).where(*self._where(*shape[:2]))
+            self._counts[shape] = Prepared(counting(found))
+        return self._counts[shape]
+
+    def _written(self, wanted: Mapping[str, Any]) -> _Written:
+        return tuple(
+            (name, tuple(sorted(set(wanted[name]))))
+            for name, is_known in self._written_out.items()
+            if name in wanted and len(wanted[name]) <= MOST_WRITTEN_OUT and all(map(is_known, wanted[name]))
+        )
 
     def _sort(self, text: str | None, wanted: frozenset[str]) -> tuple[str, ...]:
         if text is None:
@@ -192,29 +205,38 @@ class Listing:
         expand: tuple[str, ...],
         limit: int | Literal[False],
     ) -> Any:
-        columns: dict[str, Any] = dict(self._table.c.items())
-        names = [key.removeprefix("-") for key in sort]
-        rows: FromClause = self._table
-        for source in self._sources:
-            columns |= source.sorts
-            if source.parameters.intersection(filters) or source.sorts.keys() & set(names):
-                rows = rows.join(source.rows, source.on)
+        rows, columns = self._joined(filters, sort)
         keys, falling = _keys(columns, sort)
         shown = self._shape.text(plus={name: self._expand[name] for name in expand})
         statement = select(shown, *(key.label(f"key_{number}") for number, key in enumerate(keys)))
-        statement = statement.select_from(rows).where(
-            self._table.c.workspace_id == bindparam("workspace_id"),
-            self._table.c.livemode == bindparam("livemode"),
-            *(self._filters[name](bindparam(name)) for name in filters if name not in dict(written)),
-            *(columns[name].in_(map(_literal, values)) for name, values in written),
-        )
-        if self._always is not None:
-            statement = statement.where(self._always)
+        statement = statement.select_from(rows).where(*self._where(filters, written))
         if after:
             statement = statement.where(*_beyond(keys, falling))
         order = [key.desc() if down else key.asc() for key, down in zip(keys, falling, strict=True)]
         at_most: ColumnElement[Any] = literal_column(str(limit + 1)) if limit else bindparam("page_limit")
         return statement.order_by(*order).limit(at_most)
+
+    def _joined(self, filters: tuple[str, ...], sort: tuple[str, ...]) -> tuple[FromClause, dict[str, Any]]:
+        """The table with the sources that are asked for, and all that can be sorted by."""
+        columns: dict[str, Any] = dict(self._table.c.items())
+        names = {key.removeprefix("-") for key in sort}
+        rows: FromClause = self._table
+        for source in self._sources:
+            columns |= source.sorts
+            if source.parameters.intersection(filters) or source.sorts.keys() & names:
+                rows = rows.join(source.rows, source.on)
+        return rows, columns
+
+    def _where(self, filters: tuple[str, ...], written: _Written) -> Iterator[ColumnElement[bool]]:
+        yield self._table.c.workspace_id == bindparam("workspace_id")
+        yield self._table.c.livemode == bindparam("livemode")
+        for name in filters:
+            if name not in dict(written):
+                yield self._filters[name](bindparam(name))
+        for name, values in written:
+            yield self._table.c[name].in_(map(_literal, values))
+        if self._always is not None:
+            yield self._always
 
     def _by_rule(self, name: str) -> Condition:
         for suffix, compare in (("_gte", "__ge__"), ("_lte", "__le__")):
@@ -328,6 +350,16 @@ def _beyond(keys: list[Any], falling: list[bool]) -> Iterator[ColumnElement[bool
             for position in range(len(keys))
         )
     )
+
+
+def counting(found: Select[Any]) -> Select[Any]:
+    """How many rows these are, up to one more than are told of."""
+    return select(func.count()).select_from(found.limit(literal_column(str(MOST_COUNTED + 1))).subquery("counted"))
+
+
+def total(count: int) -> dict[str, Any]:
+    """What a page tells of so many rows where it is asked for their number."""
+    return {"total_count": min(count, MOST_COUNTED), "total_count_capped": count > MOST_COUNTED}
 
 
 def as_list(request: Request, items: list[str], cursor: str | None, extra: Mapping[str, Any] | None = None) -> Reply:

@@ -28,6 +28,8 @@ from api.problems import invalid_field
 MOST_METADATA_BYTES = 16_384
 # A cursor holds the sort keys of a row: a title of 300 characters is up to 1,800 bytes of JSON, 2,400 in base64.
 LONGEST_CURSOR = 4000
+# Counting costs what reading so many rows costs.
+MOST_COUNTED = 10_000
 T = TypeVar("T")
 
 
@@ -84,6 +86,15 @@ class Shown(BaseModel):
     """What we answer. It documents the JSON that Postgres builds, and tests hold the two together."""
 
 
+def _only_asked(**described: Any) -> Any:
+    """A field that is there only when it is asked for, and is never null."""
+    return Field(default=None, json_schema_extra=_without_default, **described)
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
 class ListShown(Shown, Generic[T]):
     """A page. Follow `next_cursor` while `has_more`."""
 
@@ -91,6 +102,16 @@ class ListShown(Shown, Generic[T]):
     data: list[T] = Field(max_length=100)
     has_more: bool
     next_cursor: str | None = Field(max_length=LONGEST_CURSOR)
+    total_count: int = _only_asked(
+        ge=0,
+        le=MOST_COUNTED,
+        examples=[57],
+        description="With `include=total_count`: how many items there are under these filters.",
+    )
+    total_count_capped: bool = _only_asked(
+        examples=[False],
+        description=f"With `include=total_count`: true says that there are more than {MOST_COUNTED:,}.",
+    )
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

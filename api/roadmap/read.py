@@ -29,7 +29,7 @@ from api.accounts.tenancy import one, owned
 from api.db import wire_id
 from api.features.models import BUCKETS, OPEN_STATUSES, Feature
 from api.formulas.ranking import compared
-from api.http.pagination import Cursors, Listing, PageQuery, as_list, binding_of
+from api.http.pagination import Cursors, Listing, PageQuery, as_list, binding_of, total
 from api.http.reply import Reply
 from api.http.representation import Representation
 from api.problems import NotFound
@@ -52,6 +52,7 @@ _RANKING_OF = Prepared(
         owned(RoadmapRevision), RoadmapRevision.id == bindparam("id")
     )
 )
+_TOTAL = Prepared(select(Ranking.total).where(owned(Ranking), Ranking.id == bindparam("id")))
 _BEFORE = Prepared(
     select(RoadmapRevision.id, RoadmapRevision.ranking_id)
     .where(
@@ -103,6 +104,7 @@ async def current(tx: Transaction, capacity_months: Any = None) -> str:
 async def ranking_page(tx: Transaction, request: Request, revision_id: UUID, query: PageQuery) -> Reply:
     """A page of a revision's ranking, as it was. Reads one or two pages of the snapshot, wherever it is."""
     row = await one(tx, _RANKING_OF, revision_id, "roadmap revision", "rev")
+    counted = total(await tx.value(_TOTAL, id=row["ranking_id"])) if query.include else None
     cursors: Cursors = request.app.state.cursors
     binding = binding_of(tx.scope, request.url.path, {}, ("rank",))
     start = int(cursors.read(query.cursor, binding)[0]) if query.cursor else 0
@@ -118,7 +120,7 @@ async def ranking_page(tx: Transaction, request: Request, revision_id: UUID, que
         entries += shown(ids, page["values"].split(",")[part], page["titles"][part], first, computed)
     more = len(entries) > query.limit
     cursor = cursors.write([start + query.limit], binding) if more else None
-    return as_list(request, [json.dump(entry) for entry in entries[: query.limit]], cursor)
+    return as_list(request, [json.dump(entry) for entry in entries[: query.limit]], cursor, counted)
 
 
 async def diff(tx: Transaction, revision_id: UUID, against: UUID | None) -> dict[str, Any]:

@@ -54,6 +54,8 @@ class EventQuery(PageQuery):
     def _one_way(self) -> Self:
         if self.after is not None and self.cursor is not None:
             raise PydanticCustomError("exclusive", "after reads on, cursor reads back: give one of them")
+        if self.after is not None and self.include:
+            raise PydanticCustomError("exclusive", "include counts a list, after reads a feed: give one of them")
         if self.after is None and self.wait_s:
             raise PydanticCustomError("incomplete", "wait_s needs after")
         return self

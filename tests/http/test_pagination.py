@@ -5,12 +5,18 @@ from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 import pytest
 
+from api.db import parse_id
+from api.http.schema import MOST_COUNTED
+from tests.support.document import Operation, operations
 from tests.support.problems import pointers, problem
+from tests.support.things import a_thing, url_of
 from tests.support.workspace import Workspace
 
+PAGES = [one for one in operations() if any(parameter["name"] == "cursor" for parameter in one.spec["parameters"])]
 SORTS = [
     None,
     "created_at",
@@ -201,3 +207,68 @@ async def test_filters_select_by_equality_any_of_and_range(workspace: Workspace)
     assert await titles(f"created_at_lte={moment}") == ["idea", "planned"]
     assert await titles(f"created_at_lte={moment}&status=planned&bucket=technical") == ["planned"]
     assert await titles("bucket=innovation") == []
+
+
+@pytest.mark.parametrize("operation", PAGES, ids=str)
+async def test_every_list_tells_how_many_items_it_has_when_it_is_asked(
+    workspace: Workspace, operation: Operation
+) -> None:
+    for _ in range(2):
+        for prefix in ("rev", "dec", "prd", "dlv", "ep", "debt", "spike", "imp"):
+            await a_thing(workspace.live, prefix)
+    path = await url_of(workspace.live, operation)
+    asked = {"q": "dark"} if operation.id == "search" else {}
+    plain = (await workspace.live.get(path, params={**asked, "limit": 100})).json()
+    assert "total_count" not in plain
+    for limit in (1, 100):
+        params = {**asked, "limit": limit, "include": "total_count"}
+        page = (await workspace.live.get(path, params=params)).json()
+        assert (page["total_count"], page["total_count_capped"]) == (len(plain["data"]), False)
+    if page["has_more"] or len(plain["data"]) > 1:
+        first = (await workspace.live.get(path, params={**asked, "limit": 1})).json()
+        params = {**asked, "limit": 1, "include": "total_count", "cursor": first["next_cursor"]}
+        second = (await workspace.live.get(path, params=params)).json()
+        assert second["total_count"] == len(plain["data"])
+
+
+async def test_the_total_is_of_what_the_filters_leave(workspace: Workspace) -> None:
+    for number in range(7):
+        status = "planned" if number % 2 else "idea"
+        feature = await workspace.feature(f"Dark mode {number}", status=status)
+        if number < 2:
+            inputs = {"reach": 10 ** (number + 1), "impact": 1, "confidence": 1, "effort": 1}
+            scored = {"framework": "rice", "inputs": inputs}
+            await workspace.live.post(f"/v1/features/{feature['id']}/scores", json=scored)
+    await workspace.feature("Other")
+    for params, count in (
+        ({}, 8),
+        ({"status": "planned"}, 3),
+        ({"status": "shipped"}, 0),
+        ({"q": "dark"}, 7),
+        ({"q": "dark", "status": "idea"}, 4),
+        ({"sort": "-score"}, 2),
+        ({"score_gte": "50"}, 1),
+    ):
+        page = (await workspace.live.get("/v1/features", params={**params, "include": "total_count"})).json()
+        assert page["total_count"] == count, params
+
+
+async def test_beyond_ten_thousand_the_total_says_that_it_is_more(
+    workspace: Workspace, owner: asyncpg.Connection
+) -> None:
+    feature = await workspace.feature()
+    kept = "title, status, bucket, labels, metadata, depends_on"
+    more = f"INSERT INTO features (workspace_id, livemode, id, {kept}) "
+    more += f"SELECT workspace_id, livemode, uuidv7(), {kept} FROM features, generate_series(1, $1)"
+    for extra, told in ((MOST_COUNTED - 1, (MOST_COUNTED, False)), (1, (MOST_COUNTED, True))):
+        await owner.execute(f"{more} WHERE id = $2", extra, parse_id("feat", feature["id"]))
+        page = (await workspace.live.get("/v1/features", params={"include": "total_count", "limit": 1})).json()
+        assert (page["total_count"], page["total_count_capped"]) == told
+
+
+async def test_something_else_to_include_is_a_400(workspace: Workspace) -> None:
+    for wrong in ("total", "total_count,total_count", ""):
+        answer = await workspace.live.get("/v1/features", params={"include": wrong})
+        assert all(name == "include" for name in pointers(problem(answer, 400)))
+    answer = await workspace.live.get("/v1/events", params={"include": "total_count", "after": "start"})
+    problem(answer, 400)

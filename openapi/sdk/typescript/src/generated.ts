@@ -671,6 +671,17 @@ export type AuditList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -1170,6 +1181,17 @@ export type BlockerList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -2011,6 +2033,17 @@ export type ContractReleaseList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -2706,6 +2739,17 @@ export type DebtList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -3296,6 +3340,17 @@ export type DecisionList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -3641,6 +3696,17 @@ export type DeliveryList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -3854,6 +3920,17 @@ export type DeprecationPlanList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -4273,6 +4350,17 @@ export type EndpointList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -4598,6 +4686,17 @@ export type EventList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -5247,6 +5346,17 @@ export type FeatureExpandedList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -5605,6 +5715,17 @@ export type FrameworkList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -5932,6 +6053,17 @@ export type ImportSummaryList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -6056,6 +6188,17 @@ export type ItemList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -6321,6 +6464,17 @@ export type KeyList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -6913,6 +7067,17 @@ export type Matches = {
      */
     next_cursor: string | null;
     /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
+    /**
      * Words that are not known here, with those looked for too.
      */
     corrected: Record<string, string[]>;
@@ -7023,6 +7188,17 @@ export type MessageList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -7284,6 +7460,17 @@ export type ModelList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -7466,6 +7653,17 @@ export type ObservationList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -7635,6 +7833,17 @@ export type OperationList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -7899,6 +8108,17 @@ export type OverrideList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -8753,6 +8973,17 @@ export type PlanList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -9889,6 +10120,17 @@ export type PrdList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -10496,6 +10738,17 @@ export type RankedList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -11215,6 +11468,17 @@ export type ReviewList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -11542,6 +11806,17 @@ export type RevisionSummaryList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -12136,6 +12411,17 @@ export type ScenarioList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -12333,6 +12619,17 @@ export type ScoreList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -12473,6 +12770,17 @@ export type SecretList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -13227,6 +13535,17 @@ export type SpikeList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -13994,6 +14313,17 @@ export type SyncList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -15039,6 +15369,17 @@ export type VersionSummaryList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -15214,6 +15555,17 @@ export type ViewSummaryList = {
      * @pattern ^[^\u0000]*$
      */
     next_cursor: string | null;
+    /**
+     * With `include=total_count`: how many items there are under these filters.
+     * @minimum 0
+     * @maximum 10000
+     * @format int32
+     */
+    total_count?: number;
+    /**
+     * With `include=total_count`: true says that there are more than 10,000.
+     */
+    total_count_capped?: boolean;
 };
 
 /**
@@ -17575,6 +17927,12 @@ export type List_decisionsQuery = {
      */
     cursor?: string;
     /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
+    /**
      * Full text: all words, `"a phrase"`, `-without`, `one or other`. Typos are forgiven; the last word may be the beginning of one. Other filters select among the 1,000 best matches.
      * @minLength 1
      * @maxLength 200
@@ -17934,6 +18292,12 @@ export type List_featuresQuery = {
      */
     cursor?: string;
     /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
+    /**
      * Where it stands.
      * @minItems 0
      * @maxItems 6
@@ -18230,6 +18594,12 @@ export type SearchQuery = {
      */
     cursor?: string;
     /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
+    /**
      * feature, prd, decision; all three when left out.
      * @minItems 0
      * @maxItems 3
@@ -18382,6 +18752,12 @@ export type List_scoresQuery = {
      */
     cursor?: string;
     /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
+    /**
      * The feature it belongs to.
      * @minLength 31
      * @maxLength 31
@@ -18493,6 +18869,12 @@ export type List_scoring_modelsQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
     /**
      * A short name, unique beside its siblings.
      * @minItems 0
@@ -18648,6 +19030,12 @@ export type List_roadmap_revisionsQuery = {
      */
     cursor?: string;
     /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
+    /**
      * The scoring framework.
      * @minItems 0
      * @maxItems 20
@@ -18731,6 +19119,12 @@ export type List_revision_rankingQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
 };
 
 export type List_revision_rankingResponseHeaders = {
@@ -18929,6 +19323,12 @@ export type List_overridesQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
 };
 
 export type List_overridesResponseHeaders = {
@@ -19038,6 +19438,12 @@ export type List_roadmap_itemsQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
     /**
      * How far ahead.
      * @minItems 0
@@ -19159,6 +19565,12 @@ export type List_viewsQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
 };
 
 export type List_viewsResponseHeaders = {
@@ -19240,6 +19652,12 @@ export type List_scenariosQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
     /**
      * Where it stands.
      * @minItems 0
@@ -19430,6 +19848,12 @@ export type List_prdsQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
     /**
      * Full text: all words, `"a phrase"`, `-without`, `one or other`. Typos are forgiven; the last word may be the beginning of one. Other filters select among the 1,000 best matches.
      * @minLength 1
@@ -19883,6 +20307,12 @@ export type List_prd_versionsQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
 };
 
 export type List_prd_versionsResponseHeaders = {
@@ -19997,6 +20427,12 @@ export type List_prd_reviewsQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
 };
 
 export type List_prd_reviewsResponseHeaders = {
@@ -20083,6 +20519,12 @@ export type List_prd_observationsQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
     /**
      * The metric it belongs to.
      * @minItems 0
@@ -20227,6 +20669,12 @@ export type List_debtsQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
     /**
      * Where it stands.
      * @minItems 0
@@ -20418,6 +20866,12 @@ export type List_spikesQuery = {
      */
     cursor?: string;
     /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
+    /**
      * Where it stands.
      * @minItems 0
      * @maxItems 3
@@ -20600,6 +21054,12 @@ export type List_syncsQuery = {
      */
     cursor?: string;
     /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
+    /**
      * Where it stands.
      * @minItems 0
      * @maxItems 2
@@ -20725,6 +21185,12 @@ export type List_blockersQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
     /**
      * Where it stands.
      * @minItems 0
@@ -20857,6 +21323,12 @@ export type List_plansQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
 };
 
 export type List_plansResponseHeaders = {
@@ -21066,6 +21538,12 @@ export type List_endpointsQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
 };
 
 export type List_endpointsResponseHeaders = {
@@ -21398,6 +21876,12 @@ export type List_deliveriesQuery = {
      */
     cursor?: string;
     /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
+    /**
      * The endpoint it belongs to.
      * @minLength 29
      * @maxLength 29
@@ -21505,6 +21989,12 @@ export type List_eventsQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
     /**
      * Names of the catalogue or families like `decision.*`, comma separated.
      * @minItems 0
@@ -21779,6 +22269,12 @@ export type List_inbox_messagesQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
 };
 
 export type List_inbox_messagesResponseHeaders = {
@@ -21809,6 +22305,12 @@ export type List_importsQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
 };
 
 export type List_importsResponseHeaders = {
@@ -21890,6 +22392,12 @@ export type List_operationsQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
     /**
      * Which kind it is.
      * @minItems 0
@@ -22098,6 +22606,12 @@ export type List_keysQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
 };
 
 export type List_keysResponseHeaders = {
@@ -22330,6 +22844,12 @@ export type List_auditQuery = {
      * @pattern ^[^\u0000]*$
      */
     cursor?: string;
+    /**
+     * `total_count`: also tell how many items there are.
+     * @minItems 0
+     * @maxItems 1
+     */
+    include?: "total_count"[];
     /**
      * The resource.
      * @minItems 0
@@ -24764,7 +25284,7 @@ export type Ops = {
  * tags) for cache keys, tracing span names, and request logging.
  */
 export const OPERATIONS = {
-    list_decisions: { id: "list_decisions", method: "GET", path: "/decisions", tags: ["decisions"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "q", in: "query" }, { name: "status", in: "query" }, { name: "kind", in: "query" }, { name: "number", in: "query" }, { name: "alias", in: "query" }, { name: "review_due", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_decisions: { id: "list_decisions", method: "GET", path: "/decisions", tags: ["decisions"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "q", in: "query" }, { name: "status", in: "query" }, { name: "kind", in: "query" }, { name: "number", in: "query" }, { name: "alias", in: "query" }, { name: "review_due", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_decision: { id: "create_decision", method: "POST", path: "/decisions", tags: ["decisions"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     verify_decisions: { id: "verify_decisions", method: "GET", path: "/decisions/chain", tags: ["decisions"], params: [{ name: "after", in: "query" }, { name: "limit", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_decision: { id: "get_decision", method: "GET", path: "/decisions/{id}", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "format", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
@@ -24773,49 +25293,49 @@ export const OPERATIONS = {
     link_decision: { id: "link_decision", method: "POST", path: "/decisions/{id}/links", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     observe_decision: { id: "observe_decision", method: "POST", path: "/decisions/{id}/observations", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     compute_decision_tco: { id: "compute_decision_tco", method: "POST", path: "/decisions/{id}/tco", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    list_features: { id: "list_features", method: "GET", path: "/features", tags: ["features"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "status", in: "query" }, { name: "bucket", in: "query" }, { name: "source", in: "query" }, { name: "updated_at_gte", in: "query" }, { name: "updated_at_lte", in: "query" }, { name: "created_at_gte", in: "query" }, { name: "created_at_lte", in: "query" }, { name: "sort", in: "query" }, { name: "q", in: "query" }, { name: "framework", in: "query" }, { name: "score_gte", in: "query" }, { name: "score_lte", in: "query" }, { name: "updated_since", in: "query" }, { name: "expand", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_features: { id: "list_features", method: "GET", path: "/features", tags: ["features"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "status", in: "query" }, { name: "bucket", in: "query" }, { name: "source", in: "query" }, { name: "updated_at_gte", in: "query" }, { name: "updated_at_lte", in: "query" }, { name: "created_at_gte", in: "query" }, { name: "created_at_lte", in: "query" }, { name: "sort", in: "query" }, { name: "q", in: "query" }, { name: "framework", in: "query" }, { name: "score_gte", in: "query" }, { name: "score_lte", in: "query" }, { name: "updated_since", in: "query" }, { name: "expand", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_feature: { id: "create_feature", method: "POST", path: "/features", tags: ["features"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     export_features: { id: "export_features", method: "GET", path: "/features/export", tags: ["features"], params: [{ name: "format", in: "query" }, { name: "framework", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     get_feature: { id: "get_feature", method: "GET", path: "/features/{id}", tags: ["features"], params: [{ name: "id", in: "path" }, { name: "expand", in: "query" }, { name: "framework", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     delete_feature: { id: "delete_feature", method: "DELETE", path: "/features/{id}", tags: ["features"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     update_feature: { id: "update_feature", method: "PATCH", path: "/features/{id}", tags: ["features"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    search: { id: "search", method: "GET", path: "/search", tags: ["features"], params: [{ name: "q", in: "query" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "type", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    search: { id: "search", method: "GET", path: "/search", tags: ["features"], params: [{ name: "q", in: "query" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "type", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     write_features: { id: "write_features", method: "POST", path: "/features/batch", tags: ["features"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     upsert_feature: { id: "upsert_feature", method: "PUT", path: "/features/external/{source}/{external_id}", tags: ["features"], params: [{ name: "source", in: "path" }, { name: "external_id", in: "path" }, { name: "If-None-Match", in: "header" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     create_score: { id: "create_score", method: "POST", path: "/features/{id}/scores", tags: ["scores"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    list_scores: { id: "list_scores", method: "GET", path: "/scores", tags: ["scores"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "feature_id", in: "query" }, { name: "framework", in: "query" }, { name: "variant", in: "query" }, { name: "model_version", in: "query" }, { name: "author", in: "query" }, { name: "author_kind", in: "query" }, { name: "value_gte", in: "query" }, { name: "value_lte", in: "query" }, { name: "created_at_gte", in: "query" }, { name: "created_at_lte", in: "query" }, { name: "sort", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_scores: { id: "list_scores", method: "GET", path: "/scores", tags: ["scores"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "feature_id", in: "query" }, { name: "framework", in: "query" }, { name: "variant", in: "query" }, { name: "model_version", in: "query" }, { name: "author", in: "query" }, { name: "author_kind", in: "query" }, { name: "value_gte", in: "query" }, { name: "value_lte", in: "query" }, { name: "created_at_gte", in: "query" }, { name: "created_at_lte", in: "query" }, { name: "sort", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     list_frameworks: { id: "list_frameworks", method: "GET", path: "/scores/frameworks", tags: ["scores"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    list_scoring_models: { id: "list_scoring_models", method: "GET", path: "/scores/models", tags: ["scores"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "key", in: "query" }, { name: "kind", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_scoring_models: { id: "list_scoring_models", method: "GET", path: "/scores/models", tags: ["scores"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "key", in: "query" }, { name: "kind", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_scoring_model: { id: "create_scoring_model", method: "POST", path: "/scores/models", tags: ["scores"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_scoring_model: { id: "get_scoring_model", method: "GET", path: "/scores/models/{id}", tags: ["scores"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_score: { id: "get_score", method: "GET", path: "/scores/{id}", tags: ["scores"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_roadmap: { id: "get_roadmap", method: "GET", path: "/roadmap", tags: ["roadmap"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     reprioritize: { id: "reprioritize", method: "POST", path: "/roadmap/reprioritize", tags: ["roadmap"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    list_roadmap_revisions: { id: "list_roadmap_revisions", method: "GET", path: "/roadmap/revisions", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "framework", in: "query" }, { name: "created_at_gte", in: "query" }, { name: "created_at_lte", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_roadmap_revisions: { id: "list_roadmap_revisions", method: "GET", path: "/roadmap/revisions", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "framework", in: "query" }, { name: "created_at_gte", in: "query" }, { name: "created_at_lte", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     get_roadmap_revision: { id: "get_roadmap_revision", method: "GET", path: "/roadmap/revisions/{id}", tags: ["roadmap"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    list_revision_ranking: { id: "list_revision_ranking", method: "GET", path: "/roadmap/revisions/{id}/ranking", tags: ["roadmap"], params: [{ name: "id", in: "path" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_revision_ranking: { id: "list_revision_ranking", method: "GET", path: "/roadmap/revisions/{id}/ranking", tags: ["roadmap"], params: [{ name: "id", in: "path" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     diff_roadmap_revisions: { id: "diff_roadmap_revisions", method: "GET", path: "/roadmap/revisions/{id}/diff", tags: ["roadmap"], params: [{ name: "id", in: "path" }, { name: "against", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     simulate_roadmap: { id: "simulate_roadmap", method: "POST", path: "/roadmap/simulate", tags: ["roadmap"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     plan_roadmap: { id: "plan_roadmap", method: "POST", path: "/roadmap/plan", tags: ["roadmap"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     get_allocation: { id: "get_allocation", method: "GET", path: "/roadmap/allocation", tags: ["roadmap"], params: [{ name: "status", in: "query" }, { name: "horizon", in: "query" }, { name: "updated_at_gte", in: "query" }, { name: "updated_at_lte", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_roadmap_policy: { id: "get_roadmap_policy", method: "GET", path: "/roadmap/policy", tags: ["roadmap"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     set_roadmap_policy: { id: "set_roadmap_policy", method: "PUT", path: "/roadmap/policy", tags: ["roadmap"], params: [{ name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    list_overrides: { id: "list_overrides", method: "GET", path: "/roadmap/overrides", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_overrides: { id: "list_overrides", method: "GET", path: "/roadmap/overrides", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     set_override: { id: "set_override", method: "PUT", path: "/roadmap/overrides/{feature_id}", tags: ["roadmap"], params: [{ name: "feature_id", in: "path" }, { name: "If-None-Match", in: "header" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     clear_override: { id: "clear_override", method: "DELETE", path: "/roadmap/overrides/{feature_id}", tags: ["roadmap"], params: [{ name: "feature_id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    list_roadmap_items: { id: "list_roadmap_items", method: "GET", path: "/roadmap/items", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "horizon", in: "query" }, { name: "team", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_roadmap_items: { id: "list_roadmap_items", method: "GET", path: "/roadmap/items", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "horizon", in: "query" }, { name: "team", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     set_roadmap_item: { id: "set_roadmap_item", method: "PUT", path: "/roadmap/items/{feature_id}", tags: ["roadmap"], params: [{ name: "feature_id", in: "path" }, { name: "If-None-Match", in: "header" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     delete_roadmap_item: { id: "delete_roadmap_item", method: "DELETE", path: "/roadmap/items/{feature_id}", tags: ["roadmap"], params: [{ name: "feature_id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    list_views: { id: "list_views", method: "GET", path: "/roadmap/views", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_views: { id: "list_views", method: "GET", path: "/roadmap/views", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     publish_view: { id: "publish_view", method: "POST", path: "/roadmap/views", tags: ["roadmap"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     get_view: { id: "get_view", method: "GET", path: "/roadmap/views/{id}", tags: ["roadmap"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    list_scenarios: { id: "list_scenarios", method: "GET", path: "/roadmap/scenarios", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_scenarios: { id: "list_scenarios", method: "GET", path: "/roadmap/scenarios", tags: ["roadmap"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_scenario: { id: "create_scenario", method: "POST", path: "/roadmap/scenarios", tags: ["roadmap"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_scenario: { id: "get_scenario", method: "GET", path: "/roadmap/scenarios/{id}", tags: ["roadmap"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     delete_scenario: { id: "delete_scenario", method: "DELETE", path: "/roadmap/scenarios/{id}", tags: ["roadmap"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     diff_scenario: { id: "diff_scenario", method: "GET", path: "/roadmap/scenarios/{id}/diff", tags: ["roadmap"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     promote_scenario: { id: "promote_scenario", method: "POST", path: "/roadmap/scenarios/{id}/promote", tags: ["roadmap"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    list_prds: { id: "list_prds", method: "GET", path: "/prds", tags: ["prds"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "q", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_prds: { id: "list_prds", method: "GET", path: "/prds", tags: ["prds"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "q", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_prd: { id: "create_prd", method: "POST", path: "/prds", tags: ["prds"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_prd_rules: { id: "list_prd_rules", method: "GET", path: "/prds/rules", tags: ["prds"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     lint_markdown: { id: "lint_markdown", method: "POST", path: "/prds/lint", tags: ["prds"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
@@ -24827,42 +25347,42 @@ export const OPERATIONS = {
     add_risk: { id: "add_risk", method: "POST", path: "/prds/{id}/risks", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     add_question: { id: "add_question", method: "POST", path: "/prds/{id}/questions", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     update_question: { id: "update_question", method: "PATCH", path: "/prds/{id}/questions/{code}", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "code", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    list_prd_versions: { id: "list_prd_versions", method: "GET", path: "/prds/{id}/versions", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_prd_versions: { id: "list_prd_versions", method: "GET", path: "/prds/{id}/versions", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     get_prd_version: { id: "get_prd_version", method: "GET", path: "/prds/{id}/versions/{number}", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "number", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     diff_prd: { id: "diff_prd", method: "GET", path: "/prds/{id}/diff", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "from", in: "query" }, { name: "to", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    list_prd_reviews: { id: "list_prd_reviews", method: "GET", path: "/prds/{id}/reviews", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_prd_reviews: { id: "list_prd_reviews", method: "GET", path: "/prds/{id}/reviews", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     review_prd: { id: "review_prd", method: "POST", path: "/prds/{id}/reviews", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    list_prd_observations: { id: "list_prd_observations", method: "GET", path: "/prds/{id}/observations", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "metric_id", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_prd_observations: { id: "list_prd_observations", method: "GET", path: "/prds/{id}/observations", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "metric_id", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     observe_metric: { id: "observe_metric", method: "POST", path: "/prds/{id}/observations", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     lint_prd: { id: "lint_prd", method: "POST", path: "/prds/{id}/lint", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     export_prd: { id: "export_prd", method: "GET", path: "/prds/{id}/export", tags: ["prds"], params: [{ name: "id", in: "path" }, { name: "format", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    list_debts: { id: "list_debts", method: "GET", path: "/debts", tags: ["debts"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "status", in: "query" }, { name: "verdict", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_debts: { id: "list_debts", method: "GET", path: "/debts", tags: ["debts"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "status", in: "query" }, { name: "verdict", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_debt: { id: "create_debt", method: "POST", path: "/debts", tags: ["debts"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_debt: { id: "get_debt", method: "GET", path: "/debts/{id}", tags: ["debts"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     delete_debt: { id: "delete_debt", method: "DELETE", path: "/debts/{id}", tags: ["debts"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     update_debt: { id: "update_debt", method: "PATCH", path: "/debts/{id}", tags: ["debts"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     pitch_debt: { id: "pitch_debt", method: "GET", path: "/debts/{id}/pitch", tags: ["debts"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    list_spikes: { id: "list_spikes", method: "GET", path: "/spikes", tags: ["spikes"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "status", in: "query" }, { name: "feature_id", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_spikes: { id: "list_spikes", method: "GET", path: "/spikes", tags: ["spikes"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "status", in: "query" }, { name: "feature_id", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_spike: { id: "create_spike", method: "POST", path: "/spikes", tags: ["spikes"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_spike: { id: "get_spike", method: "GET", path: "/spikes/{id}", tags: ["spikes"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     start_spike: { id: "start_spike", method: "POST", path: "/spikes/{id}/start", tags: ["spikes"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     conclude_spike: { id: "conclude_spike", method: "POST", path: "/spikes/{id}/conclude", tags: ["spikes"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    list_syncs: { id: "list_syncs", method: "GET", path: "/syncs", tags: ["syncs"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_syncs: { id: "list_syncs", method: "GET", path: "/syncs", tags: ["syncs"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_sync: { id: "create_sync", method: "POST", path: "/syncs", tags: ["syncs"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_sync: { id: "get_sync", method: "GET", path: "/syncs/{id}", tags: ["syncs"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     update_sync: { id: "update_sync", method: "PATCH", path: "/syncs/{id}", tags: ["syncs"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    list_blockers: { id: "list_blockers", method: "GET", path: "/blockers", tags: ["syncs"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "status", in: "query" }, { name: "severity", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_blockers: { id: "list_blockers", method: "GET", path: "/blockers", tags: ["syncs"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "status", in: "query" }, { name: "severity", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_blocker: { id: "create_blocker", method: "POST", path: "/blockers", tags: ["syncs"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_blocker: { id: "get_blocker", method: "GET", path: "/blockers/{id}", tags: ["syncs"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     update_blocker: { id: "update_blocker", method: "PATCH", path: "/blockers/{id}", tags: ["syncs"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    list_plans: { id: "list_plans", method: "GET", path: "/plans", tags: ["plans"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_plans: { id: "list_plans", method: "GET", path: "/plans", tags: ["plans"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_plan: { id: "create_plan", method: "POST", path: "/plans", tags: ["plans"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_plan: { id: "get_plan", method: "GET", path: "/plans/{id}", tags: ["plans"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     delete_plan: { id: "delete_plan", method: "DELETE", path: "/plans/{id}", tags: ["plans"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     update_plan: { id: "update_plan", method: "PATCH", path: "/plans/{id}", tags: ["plans"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     import_load_test: { id: "import_load_test", method: "POST", path: "/plans/{id}/loadtests", tags: ["plans"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_catalog: { id: "get_catalog", method: "GET", path: "/catalog", tags: ["webhooks"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    list_endpoints: { id: "list_endpoints", method: "GET", path: "/endpoints", tags: ["webhooks"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_endpoints: { id: "list_endpoints", method: "GET", path: "/endpoints", tags: ["webhooks"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_endpoint: { id: "create_endpoint", method: "POST", path: "/endpoints", tags: ["webhooks"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_endpoint: { id: "get_endpoint", method: "GET", path: "/endpoints/{id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     delete_endpoint: { id: "delete_endpoint", method: "DELETE", path: "/endpoints/{id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
@@ -24873,10 +25393,10 @@ export const OPERATIONS = {
     delete_secret: { id: "delete_secret", method: "DELETE", path: "/endpoints/{id}/secrets/{key_id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "key_id", in: "path" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     get_jwks: { id: "get_jwks", method: "GET", path: "/endpoints/{id}/jwks", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     test_endpoint: { id: "test_endpoint", method: "POST", path: "/endpoints/{id}/test", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    list_deliveries: { id: "list_deliveries", method: "GET", path: "/deliveries", tags: ["webhooks"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "endpoint_id", in: "query" }, { name: "event_id", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_deliveries: { id: "list_deliveries", method: "GET", path: "/deliveries", tags: ["webhooks"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "endpoint_id", in: "query" }, { name: "event_id", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     get_delivery: { id: "get_delivery", method: "GET", path: "/deliveries/{id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     redeliver: { id: "redeliver", method: "POST", path: "/deliveries/{id}/redeliver", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    list_events: { id: "list_events", method: "GET", path: "/events", tags: ["webhooks"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "type", in: "query" }, { name: "after", in: "query" }, { name: "wait_s", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_events: { id: "list_events", method: "GET", path: "/events", tags: ["webhooks"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "type", in: "query" }, { name: "after", in: "query" }, { name: "wait_s", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     stream_events: { id: "stream_events", method: "GET", path: "/events/stream", tags: ["webhooks"], params: [{ name: "type", in: "query" }, { name: "after", in: "query" }, { name: "Last-Event-Id", in: "header" }], responseKind: "sse", sseDataKind: "json", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     get_event: { id: "get_event", method: "GET", path: "/events/{id}", tags: ["webhooks"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     redeliver_many: { id: "redeliver_many", method: "POST", path: "/deliveries/redeliver", tags: ["webhooks"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
@@ -24885,17 +25405,17 @@ export const OPERATIONS = {
     expunge_event: { id: "expunge_event", method: "POST", path: "/events/{id}/expunge", tags: ["webhooks"], params: [{ name: "id", in: "path" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     verify_webhook: { id: "verify_webhook", method: "POST", path: "/webhooks/verify", tags: ["webhooks"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     get_inbox: { id: "get_inbox", method: "GET", path: "/inbox", tags: ["webhooks"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    list_inbox_messages: { id: "list_inbox_messages", method: "GET", path: "/inbox/messages", tags: ["webhooks"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
-    list_imports: { id: "list_imports", method: "GET", path: "/imports", tags: ["imports"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_inbox_messages: { id: "list_inbox_messages", method: "GET", path: "/inbox/messages", tags: ["webhooks"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_imports: { id: "list_imports", method: "GET", path: "/imports", tags: ["imports"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_import: { id: "create_import", method: "POST", path: "/imports", tags: ["imports"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     get_import: { id: "get_import", method: "GET", path: "/imports/{id}", tags: ["imports"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    list_operations: { id: "list_operations", method: "GET", path: "/operations", tags: ["operations"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "kind", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_operations: { id: "list_operations", method: "GET", path: "/operations", tags: ["operations"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "kind", in: "query" }, { name: "status", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     get_operation: { id: "get_operation", method: "GET", path: "/operations/{id}", tags: ["operations"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     pause_operation: { id: "pause_operation", method: "POST", path: "/operations/{id}/pause", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     resume_operation: { id: "resume_operation", method: "POST", path: "/operations/{id}/resume", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     cancel_operation: { id: "cancel_operation", method: "POST", path: "/operations/{id}/cancel", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     sign_up: { id: "sign_up", method: "POST", path: "/signup", tags: ["accounts"], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
-    list_keys: { id: "list_keys", method: "GET", path: "/keys", tags: ["accounts"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_keys: { id: "list_keys", method: "GET", path: "/keys", tags: ["accounts"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_key: { id: "create_key", method: "POST", path: "/keys", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_key: { id: "get_key", method: "GET", path: "/keys/{id}", tags: ["accounts"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     revoke_key: { id: "revoke_key", method: "DELETE", path: "/keys/{id}", tags: ["accounts"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }], responseKind: "void", security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
@@ -24904,7 +25424,7 @@ export const OPERATIONS = {
     set_quota_policy: { id: "set_quota_policy", method: "PATCH", path: "/usage", tags: ["accounts"], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     list_releases: { id: "list_releases", method: "GET", path: "/changelog", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     list_deprecations: { id: "list_deprecations", method: "GET", path: "/deprecations", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    list_audit: { id: "list_audit", method: "GET", path: "/audit", tags: ["accounts"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "resource", in: "query" }, { name: "resource_id", in: "query" }, { name: "request_id", in: "query" }, { name: "key_id", in: "query" }, { name: "action", in: "query" }, { name: "at_gte", in: "query" }, { name: "at_lte", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
+    list_audit: { id: "list_audit", method: "GET", path: "/audit", tags: ["accounts"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }, { name: "resource", in: "query" }, { name: "resource_id", in: "query" }, { name: "request_id", in: "query" }, { name: "key_id", in: "query" }, { name: "action", in: "query" }, { name: "at_gte", in: "query" }, { name: "at_lte", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     check_audit_chain: { id: "check_audit_chain", method: "GET", path: "/audit/chain", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_tutorial: { id: "get_tutorial", method: "GET", path: "/tutorial", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_api_metrics: { id: "get_api_metrics", method: "GET", path: "/metrics/api", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },

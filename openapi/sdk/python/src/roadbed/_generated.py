@@ -191,6 +191,8 @@ class AuditList:
     data: List[Audit]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -309,6 +311,8 @@ class BlockerList:
     data: List[Blocker]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -572,6 +576,8 @@ class ContractReleaseList:
     data: List[ContractRelease]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -744,6 +750,8 @@ class DebtList:
     data: List[Debt]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -894,6 +902,8 @@ class DecisionList:
     data: List[Decision]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -981,6 +991,8 @@ class DeliveryList:
     data: List[Delivery]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -1031,6 +1043,8 @@ class DeprecationPlanList:
     data: List[DeprecationPlan]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -1132,6 +1146,8 @@ class EndpointList:
     data: List[Endpoint]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -1230,6 +1246,8 @@ class EventList:
     data: List[Event]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -1386,6 +1404,8 @@ class FeatureExpandedList:
     data: List[FeatureExpanded]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -1487,6 +1507,8 @@ class FrameworkList:
     data: List[Framework]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -1576,6 +1598,8 @@ class ImportSummaryList:
     data: List[ImportSummary]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -1613,6 +1637,8 @@ class ItemList:
     data: List[Item]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -1679,6 +1705,8 @@ class KeyList:
     data: List[Key]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -1845,6 +1873,8 @@ class Matches:
     has_more: bool
     next_cursor: Optional[str]
     corrected: Dict[str, List[str]]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -1876,6 +1906,8 @@ class MessageList:
     data: List[Message]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -1942,6 +1974,8 @@ class ModelList:
     data: List[Model]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -1995,6 +2029,8 @@ class ObservationList:
     data: List[Observation]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -2041,6 +2077,8 @@ class OperationList:
     data: List[Operation]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -2107,6 +2145,8 @@ class OverrideList:
     data: List[Override]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -2330,6 +2370,8 @@ class PlanList:
     data: List[PlanPlan]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -2590,6 +2632,8 @@ class PrdList:
     data: List[Prd]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -2751,6 +2795,8 @@ class RankedList:
     data: List[Ranked]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -2948,6 +2994,8 @@ class ReviewList:
     data: List[Review]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -3022,6 +3070,8 @@ class RevisionSummaryList:
     data: List[RevisionSummary]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -3196,6 +3246,8 @@ class ScenarioList:
     data: List[Scenario]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -3246,6 +3298,8 @@ class ScoreList:
     data: List[Score]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -3282,6 +3336,8 @@ class SecretList:
     data: List[Secret]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -3481,6 +3537,8 @@ class SpikeList:
     data: List[SpikeSpike]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -3675,6 +3733,8 @@ class SyncList:
     data: List[Sync]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -3980,6 +4040,8 @@ class VersionSummaryList:
     data: List[VersionSummary]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -4025,6 +4087,8 @@ class ViewSummaryList:
     data: List[ViewSummary]
     has_more: bool
     next_cursor: Optional[str]
+    total_count: Optional[int] = None
+    total_count_capped: Optional[bool] = None
 
 
 @dataclass
@@ -6107,7 +6171,7 @@ class Client:
         }
         self._http = http_client or httpx.Client()
 
-    def list_decisions(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DecisionList:
+    def list_decisions(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DecisionList:
         """List decisions"""
         op = _OPERATIONS["list_decisions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -6116,6 +6180,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if q is not None:
             params["q"] = encode(q)
         if status is not None:
@@ -6134,7 +6200,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(DecisionList, read(DecisionList, response))
 
-    def list_decisions_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DecisionList]:
+    def list_decisions_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DecisionList]:
         """Like list_decisions(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_decisions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -6143,6 +6209,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if q is not None:
             params["q"] = encode(q)
         if status is not None:
@@ -6161,13 +6229,15 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(DecisionList, read(DecisionList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_decisions_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[DecisionList]:
+    def list_decisions_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[DecisionList]:
         op = _OPERATIONS["list_decisions"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if q is not None:
             base["q"] = encode(q)
         if status is not None:
@@ -6189,13 +6259,15 @@ class Client:
             return _safe_json(response), response
         return (decode(DecisionList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_decisions_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Decision]:
+    def list_decisions_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Decision]:
         op = _OPERATIONS["list_decisions"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if q is not None:
             base["q"] = encode(q)
         if status is not None:
@@ -6405,7 +6477,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Tco, read(Tco, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_features(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExpandedList:
+    def list_features(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExpandedList:
         """List features"""
         op = _OPERATIONS["list_features"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -6414,6 +6486,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         if bucket is not None:
@@ -6448,7 +6522,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(FeatureExpandedList, read(FeatureExpandedList, response))
 
-    def list_features_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FeatureExpandedList]:
+    def list_features_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FeatureExpandedList]:
         """Like list_features(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_features"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -6457,6 +6531,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         if bucket is not None:
@@ -6491,13 +6567,15 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(FeatureExpandedList, read(FeatureExpandedList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_features_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[FeatureExpandedList]:
+    def list_features_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[FeatureExpandedList]:
         op = _OPERATIONS["list_features"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         if bucket is not None:
@@ -6535,13 +6613,15 @@ class Client:
             return _safe_json(response), response
         return (decode(FeatureExpandedList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_features_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[FeatureExpanded]:
+    def list_features_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[FeatureExpanded]:
         op = _OPERATIONS["list_features"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         if bucket is not None:
@@ -6705,7 +6785,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Feature, read(Feature, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def search(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Matches:
+    def search(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Matches:
         """Search"""
         op = _OPERATIONS["search"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -6716,6 +6796,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if type_ is not None:
             params["type"] = encode(type_)
         url = build_url(self._server_url, op["path"], {})
@@ -6724,7 +6806,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(Matches, read(Matches, response))
 
-    def search_with_headers(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Matches]:
+    def search_with_headers(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Matches]:
         """Like search(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["search"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -6735,6 +6817,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if type_ is not None:
             params["type"] = encode(type_)
         url = build_url(self._server_url, op["path"], {})
@@ -6743,7 +6827,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Matches, read(Matches, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def search_pages(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Matches]:
+    def search_pages(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Matches]:
         op = _OPERATIONS["search"]
         base: Dict[str, Any] = {}
         if q is not None:
@@ -6752,6 +6836,8 @@ class Client:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if type_ is not None:
             base["type"] = encode(type_)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
@@ -6763,7 +6849,7 @@ class Client:
             return _safe_json(response), response
         return (decode(Matches, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def search_items(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Match_]:
+    def search_items(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Match_]:
         op = _OPERATIONS["search"]
         base: Dict[str, Any] = {}
         if q is not None:
@@ -6772,6 +6858,8 @@ class Client:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if type_ is not None:
             base["type"] = encode(type_)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
@@ -6849,7 +6937,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Score, read(Score, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
-    def list_scores(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ScoreList:
+    def list_scores(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ScoreList:
         """List scores"""
         op = _OPERATIONS["list_scores"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -6858,6 +6946,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if feature_id is not None:
             params["feature_id"] = encode(feature_id)
         if framework is not None:
@@ -6886,7 +6976,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ScoreList, read(ScoreList, response))
 
-    def list_scores_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScoreList]:
+    def list_scores_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScoreList]:
         """Like list_scores(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_scores"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -6895,6 +6985,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if feature_id is not None:
             params["feature_id"] = encode(feature_id)
         if framework is not None:
@@ -6923,13 +7015,15 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ScoreList, read(ScoreList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_scores_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ScoreList]:
+    def list_scores_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ScoreList]:
         op = _OPERATIONS["list_scores"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if feature_id is not None:
             base["feature_id"] = encode(feature_id)
         if framework is not None:
@@ -6961,13 +7055,15 @@ class Client:
             return _safe_json(response), response
         return (decode(ScoreList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_scores_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Score]:
+    def list_scores_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Score]:
         op = _OPERATIONS["list_scores"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if feature_id is not None:
             base["feature_id"] = encode(feature_id)
         if framework is not None:
@@ -7021,7 +7117,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(FrameworkList, read(FrameworkList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def list_scoring_models(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ModelList:
+    def list_scoring_models(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ModelList:
         """List scoring models"""
         op = _OPERATIONS["list_scoring_models"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -7030,6 +7126,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if key is not None:
             params["key"] = encode(key)
         if kind is not None:
@@ -7040,7 +7138,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ModelList, read(ModelList, response))
 
-    def list_scoring_models_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ModelList]:
+    def list_scoring_models_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ModelList]:
         """Like list_scoring_models(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_scoring_models"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -7049,6 +7147,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if key is not None:
             params["key"] = encode(key)
         if kind is not None:
@@ -7059,13 +7159,15 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ModelList, read(ModelList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_scoring_models_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ModelList]:
+    def list_scoring_models_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ModelList]:
         op = _OPERATIONS["list_scoring_models"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if key is not None:
             base["key"] = encode(key)
         if kind is not None:
@@ -7079,13 +7181,15 @@ class Client:
             return _safe_json(response), response
         return (decode(ModelList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_scoring_models_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Model]:
+    def list_scoring_models_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Model]:
         op = _OPERATIONS["list_scoring_models"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if key is not None:
             base["key"] = encode(key)
         if kind is not None:
@@ -7209,7 +7313,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Revision, read(Revision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_roadmap_revisions(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> RevisionSummaryList:
+    def list_roadmap_revisions(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> RevisionSummaryList:
         """List roadmap revisions"""
         op = _OPERATIONS["list_roadmap_revisions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -7218,6 +7322,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if framework is not None:
             params["framework"] = encode(framework)
         if created_at_gte is not None:
@@ -7230,7 +7336,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(RevisionSummaryList, read(RevisionSummaryList, response))
 
-    def list_roadmap_revisions_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[RevisionSummaryList]:
+    def list_roadmap_revisions_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[RevisionSummaryList]:
         """Like list_roadmap_revisions(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_roadmap_revisions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -7239,6 +7345,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if framework is not None:
             params["framework"] = encode(framework)
         if created_at_gte is not None:
@@ -7251,13 +7359,15 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(RevisionSummaryList, read(RevisionSummaryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_roadmap_revisions_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[RevisionSummaryList]:
+    def list_roadmap_revisions_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[RevisionSummaryList]:
         op = _OPERATIONS["list_roadmap_revisions"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if framework is not None:
             base["framework"] = encode(framework)
         if created_at_gte is not None:
@@ -7273,13 +7383,15 @@ class Client:
             return _safe_json(response), response
         return (decode(RevisionSummaryList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_roadmap_revisions_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[RevisionSummary]:
+    def list_roadmap_revisions_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[RevisionSummary]:
         op = _OPERATIONS["list_roadmap_revisions"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if framework is not None:
             base["framework"] = encode(framework)
         if created_at_gte is not None:
@@ -7317,7 +7429,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Revision, read(Revision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def list_revision_ranking(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> RankedList:
+    def list_revision_ranking(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> RankedList:
         """List revision ranking"""
         op = _OPERATIONS["list_revision_ranking"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -7326,13 +7438,15 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(RankedList, read(RankedList, response))
 
-    def list_revision_ranking_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[RankedList]:
+    def list_revision_ranking_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[RankedList]:
         """Like list_revision_ranking(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_revision_ranking"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -7341,19 +7455,23 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(RankedList, read(RankedList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_revision_ranking_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[RankedList]:
+    def list_revision_ranking_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[RankedList]:
         op = _OPERATIONS["list_revision_ranking"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {"id": id})
@@ -7363,13 +7481,15 @@ class Client:
             return _safe_json(response), response
         return (decode(RankedList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_revision_ranking_items(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Ranked]:
+    def list_revision_ranking_items(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Ranked]:
         op = _OPERATIONS["list_revision_ranking"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {"id": id})
@@ -7531,7 +7651,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Policy, read(Policy, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def list_overrides(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> OverrideList:
+    def list_overrides(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> OverrideList:
         """List overrides"""
         op = _OPERATIONS["list_overrides"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -7540,13 +7660,15 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(OverrideList, read(OverrideList, response))
 
-    def list_overrides_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[OverrideList]:
+    def list_overrides_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[OverrideList]:
         """Like list_overrides(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_overrides"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -7555,19 +7677,23 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(OverrideList, read(OverrideList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_overrides_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[OverrideList]:
+    def list_overrides_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[OverrideList]:
         op = _OPERATIONS["list_overrides"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -7577,13 +7703,15 @@ class Client:
             return _safe_json(response), response
         return (decode(OverrideList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_overrides_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Override]:
+    def list_overrides_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Override]:
         op = _OPERATIONS["list_overrides"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -7637,7 +7765,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=None, headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_roadmap_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ItemList:
+    def list_roadmap_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ItemList:
         """List roadmap items"""
         op = _OPERATIONS["list_roadmap_items"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -7646,6 +7774,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if horizon is not None:
             params["horizon"] = encode(horizon)
         if team is not None:
@@ -7656,7 +7786,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ItemList, read(ItemList, response))
 
-    def list_roadmap_items_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ItemList]:
+    def list_roadmap_items_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ItemList]:
         """Like list_roadmap_items(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_roadmap_items"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -7665,6 +7795,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if horizon is not None:
             params["horizon"] = encode(horizon)
         if team is not None:
@@ -7675,13 +7807,15 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ItemList, read(ItemList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_roadmap_items_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ItemList]:
+    def list_roadmap_items_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ItemList]:
         op = _OPERATIONS["list_roadmap_items"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if horizon is not None:
             base["horizon"] = encode(horizon)
         if team is not None:
@@ -7695,13 +7829,15 @@ class Client:
             return _safe_json(response), response
         return (decode(ItemList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_roadmap_items_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Item]:
+    def list_roadmap_items_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Item]:
         op = _OPERATIONS["list_roadmap_items"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if horizon is not None:
             base["horizon"] = encode(horizon)
         if team is not None:
@@ -7759,7 +7895,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=None, headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_views(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ViewSummaryList:
+    def list_views(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ViewSummaryList:
         """List views"""
         op = _OPERATIONS["list_views"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -7768,13 +7904,15 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ViewSummaryList, read(ViewSummaryList, response))
 
-    def list_views_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ViewSummaryList]:
+    def list_views_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ViewSummaryList]:
         """Like list_views(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_views"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -7783,19 +7921,23 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ViewSummaryList, read(ViewSummaryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_views_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ViewSummaryList]:
+    def list_views_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ViewSummaryList]:
         op = _OPERATIONS["list_views"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -7805,13 +7947,15 @@ class Client:
             return _safe_json(response), response
         return (decode(ViewSummaryList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_views_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ViewSummary]:
+    def list_views_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ViewSummary]:
         op = _OPERATIONS["list_views"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -7865,7 +8009,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(View, read(View, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def list_scenarios(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ScenarioList:
+    def list_scenarios(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ScenarioList:
         """List scenarios"""
         op = _OPERATIONS["list_scenarios"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -7874,6 +8018,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         url = build_url(self._server_url, op["path"], {})
@@ -7882,7 +8028,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ScenarioList, read(ScenarioList, response))
 
-    def list_scenarios_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScenarioList]:
+    def list_scenarios_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScenarioList]:
         """Like list_scenarios(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_scenarios"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -7891,6 +8037,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         url = build_url(self._server_url, op["path"], {})
@@ -7899,13 +8047,15 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ScenarioList, read(ScenarioList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_scenarios_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ScenarioList]:
+    def list_scenarios_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ScenarioList]:
         op = _OPERATIONS["list_scenarios"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
@@ -7917,13 +8067,15 @@ class Client:
             return _safe_json(response), response
         return (decode(ScenarioList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_scenarios_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Scenario]:
+    def list_scenarios_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Scenario]:
         op = _OPERATIONS["list_scenarios"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
@@ -8045,7 +8197,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Revision, read(Revision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_prds(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PrdList:
+    def list_prds(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PrdList:
         """List prds"""
         op = _OPERATIONS["list_prds"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8054,6 +8206,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if q is not None:
             params["q"] = encode(q)
         if status is not None:
@@ -8064,7 +8218,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(PrdList, read(PrdList, response))
 
-    def list_prds_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PrdList]:
+    def list_prds_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PrdList]:
         """Like list_prds(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_prds"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8073,6 +8227,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if q is not None:
             params["q"] = encode(q)
         if status is not None:
@@ -8083,13 +8239,15 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(PrdList, read(PrdList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_prds_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[PrdList]:
+    def list_prds_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[PrdList]:
         op = _OPERATIONS["list_prds"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if q is not None:
             base["q"] = encode(q)
         if status is not None:
@@ -8103,13 +8261,15 @@ class Client:
             return _safe_json(response), response
         return (decode(PrdList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_prds_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Prd]:
+    def list_prds_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Prd]:
         op = _OPERATIONS["list_prds"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if q is not None:
             base["q"] = encode(q)
         if status is not None:
@@ -8365,7 +8525,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def list_prd_versions(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> VersionSummaryList:
+    def list_prd_versions(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> VersionSummaryList:
         """List prd versions"""
         op = _OPERATIONS["list_prd_versions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8374,13 +8534,15 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(VersionSummaryList, read(VersionSummaryList, response))
 
-    def list_prd_versions_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[VersionSummaryList]:
+    def list_prd_versions_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[VersionSummaryList]:
         """Like list_prd_versions(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_prd_versions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8389,19 +8551,23 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(VersionSummaryList, read(VersionSummaryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_prd_versions_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[VersionSummaryList]:
+    def list_prd_versions_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[VersionSummaryList]:
         op = _OPERATIONS["list_prd_versions"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {"id": id})
@@ -8411,13 +8577,15 @@ class Client:
             return _safe_json(response), response
         return (decode(VersionSummaryList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_prd_versions_items(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[VersionSummary]:
+    def list_prd_versions_items(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[VersionSummary]:
         op = _OPERATIONS["list_prd_versions"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {"id": id})
@@ -8479,7 +8647,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(PrdDiff, read(PrdDiff, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def list_prd_reviews(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ReviewList:
+    def list_prd_reviews(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ReviewList:
         """List prd reviews"""
         op = _OPERATIONS["list_prd_reviews"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8488,13 +8656,15 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ReviewList, read(ReviewList, response))
 
-    def list_prd_reviews_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ReviewList]:
+    def list_prd_reviews_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ReviewList]:
         """Like list_prd_reviews(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_prd_reviews"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8503,19 +8673,23 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ReviewList, read(ReviewList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_prd_reviews_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ReviewList]:
+    def list_prd_reviews_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ReviewList]:
         op = _OPERATIONS["list_prd_reviews"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {"id": id})
@@ -8525,13 +8699,15 @@ class Client:
             return _safe_json(response), response
         return (decode(ReviewList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_prd_reviews_items(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Review]:
+    def list_prd_reviews_items(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Review]:
         op = _OPERATIONS["list_prd_reviews"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {"id": id})
@@ -8563,7 +8739,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ReviewAnswered, read(ReviewAnswered, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
-    def list_prd_observations(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ObservationList:
+    def list_prd_observations(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ObservationList:
         """List prd observations"""
         op = _OPERATIONS["list_prd_observations"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8572,6 +8748,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if metric_id is not None:
             params["metric_id"] = encode(metric_id)
         url = build_url(self._server_url, op["path"], {"id": id})
@@ -8580,7 +8758,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ObservationList, read(ObservationList, response))
 
-    def list_prd_observations_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ObservationList]:
+    def list_prd_observations_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ObservationList]:
         """Like list_prd_observations(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_prd_observations"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8589,6 +8767,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if metric_id is not None:
             params["metric_id"] = encode(metric_id)
         url = build_url(self._server_url, op["path"], {"id": id})
@@ -8597,13 +8777,15 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ObservationList, read(ObservationList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_prd_observations_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ObservationList]:
+    def list_prd_observations_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ObservationList]:
         op = _OPERATIONS["list_prd_observations"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if metric_id is not None:
             base["metric_id"] = encode(metric_id)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
@@ -8615,13 +8797,15 @@ class Client:
             return _safe_json(response), response
         return (decode(ObservationList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_prd_observations_items(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Observation]:
+    def list_prd_observations_items(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Observation]:
         op = _OPERATIONS["list_prd_observations"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if metric_id is not None:
             base["metric_id"] = encode(metric_id)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
@@ -8703,7 +8887,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Union[Dict[str, JsonValue], str], read(Union[Dict[str, JsonValue], str], response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def list_debts(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DebtList:
+    def list_debts(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DebtList:
         """List debts"""
         op = _OPERATIONS["list_debts"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8712,6 +8896,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         if verdict is not None:
@@ -8722,7 +8908,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(DebtList, read(DebtList, response))
 
-    def list_debts_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DebtList]:
+    def list_debts_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DebtList]:
         """Like list_debts(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_debts"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8731,6 +8917,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         if verdict is not None:
@@ -8741,13 +8929,15 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(DebtList, read(DebtList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_debts_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[DebtList]:
+    def list_debts_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[DebtList]:
         op = _OPERATIONS["list_debts"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         if verdict is not None:
@@ -8761,13 +8951,15 @@ class Client:
             return _safe_json(response), response
         return (decode(DebtList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_debts_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Debt]:
+    def list_debts_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Debt]:
         op = _OPERATIONS["list_debts"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         if verdict is not None:
@@ -8891,7 +9083,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Pitch, read(Pitch, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def list_spikes(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeList:
+    def list_spikes(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeList:
         """List spikes"""
         op = _OPERATIONS["list_spikes"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8900,6 +9092,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         if feature_id is not None:
@@ -8910,7 +9104,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(SpikeList, read(SpikeList, response))
 
-    def list_spikes_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SpikeList]:
+    def list_spikes_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SpikeList]:
         """Like list_spikes(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_spikes"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -8919,6 +9113,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         if feature_id is not None:
@@ -8929,13 +9125,15 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(SpikeList, read(SpikeList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_spikes_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[SpikeList]:
+    def list_spikes_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[SpikeList]:
         op = _OPERATIONS["list_spikes"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         if feature_id is not None:
@@ -8949,13 +9147,15 @@ class Client:
             return _safe_json(response), response
         return (decode(SpikeList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_spikes_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[SpikeSpike]:
+    def list_spikes_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[SpikeSpike]:
         op = _OPERATIONS["list_spikes"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         if feature_id is not None:
@@ -9057,7 +9257,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(SpikeSpike, read(SpikeSpike, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def list_syncs(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SyncList:
+    def list_syncs(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SyncList:
         """List syncs"""
         op = _OPERATIONS["list_syncs"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -9066,6 +9266,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         url = build_url(self._server_url, op["path"], {})
@@ -9074,7 +9276,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(SyncList, read(SyncList, response))
 
-    def list_syncs_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SyncList]:
+    def list_syncs_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SyncList]:
         """Like list_syncs(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_syncs"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -9083,6 +9285,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         url = build_url(self._server_url, op["path"], {})
@@ -9091,13 +9295,15 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(SyncList, read(SyncList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_syncs_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[SyncList]:
+    def list_syncs_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[SyncList]:
         op = _OPERATIONS["list_syncs"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
@@ -9109,13 +9315,15 @@ class Client:
             return _safe_json(response), response
         return (decode(SyncList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_syncs_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Sync]:
+    def list_syncs_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Sync]:
         op = _OPERATIONS["list_syncs"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
@@ -9193,7 +9401,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Sync, read(Sync, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def list_blockers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> BlockerList:
+    def list_blockers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> BlockerList:
         """List blockers"""
         op = _OPERATIONS["list_blockers"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -9202,6 +9410,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         if severity is not None:
@@ -9212,7 +9422,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(BlockerList, read(BlockerList, response))
 
-    def list_blockers_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[BlockerList]:
+    def list_blockers_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[BlockerList]:
         """Like list_blockers(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_blockers"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -9221,6 +9431,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         if severity is not None:
@@ -9231,13 +9443,15 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(BlockerList, read(BlockerList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_blockers_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[BlockerList]:
+    def list_blockers_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[BlockerList]:
         op = _OPERATIONS["list_blockers"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         if severity is not None:
@@ -9251,13 +9465,15 @@ class Client:
             return _safe_json(response), response
         return (decode(BlockerList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_blockers_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Blocker]:
+    def list_blockers_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Blocker]:
         op = _OPERATIONS["list_blockers"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         if severity is not None:
@@ -9337,7 +9553,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Blocker, read(Blocker, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def list_plans(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PlanList:
+    def list_plans(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PlanList:
         """List plans"""
         op = _OPERATIONS["list_plans"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -9346,13 +9562,15 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(PlanList, read(PlanList, response))
 
-    def list_plans_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PlanList]:
+    def list_plans_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PlanList]:
         """Like list_plans(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_plans"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -9361,19 +9579,23 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(PlanList, read(PlanList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_plans_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[PlanList]:
+    def list_plans_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[PlanList]:
         op = _OPERATIONS["list_plans"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -9383,13 +9605,15 @@ class Client:
             return _safe_json(response), response
         return (decode(PlanList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_plans_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[PlanPlan]:
+    def list_plans_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[PlanPlan]:
         op = _OPERATIONS["list_plans"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -9531,7 +9755,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Catalog, read(Catalog, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def list_endpoints(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> EndpointList:
+    def list_endpoints(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> EndpointList:
         """List endpoints"""
         op = _OPERATIONS["list_endpoints"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -9540,13 +9764,15 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(EndpointList, read(EndpointList, response))
 
-    def list_endpoints_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[EndpointList]:
+    def list_endpoints_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[EndpointList]:
         """Like list_endpoints(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_endpoints"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -9555,19 +9781,23 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(EndpointList, read(EndpointList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_endpoints_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[EndpointList]:
+    def list_endpoints_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[EndpointList]:
         op = _OPERATIONS["list_endpoints"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -9577,13 +9807,15 @@ class Client:
             return _safe_json(response), response
         return (decode(EndpointList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_endpoints_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Endpoint]:
+    def list_endpoints_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Endpoint]:
         op = _OPERATIONS["list_endpoints"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -9813,7 +10045,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(DeliveryWithAttempts, read(DeliveryWithAttempts, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_deliveries(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DeliveryList:
+    def list_deliveries(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DeliveryList:
         """List deliveries"""
         op = _OPERATIONS["list_deliveries"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -9822,6 +10054,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if endpoint_id is not None:
             params["endpoint_id"] = encode(endpoint_id)
         if event_id is not None:
@@ -9834,7 +10068,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(DeliveryList, read(DeliveryList, response))
 
-    def list_deliveries_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DeliveryList]:
+    def list_deliveries_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DeliveryList]:
         """Like list_deliveries(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_deliveries"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -9843,6 +10077,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if endpoint_id is not None:
             params["endpoint_id"] = encode(endpoint_id)
         if event_id is not None:
@@ -9855,13 +10091,15 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(DeliveryList, read(DeliveryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_deliveries_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[DeliveryList]:
+    def list_deliveries_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[DeliveryList]:
         op = _OPERATIONS["list_deliveries"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if endpoint_id is not None:
             base["endpoint_id"] = encode(endpoint_id)
         if event_id is not None:
@@ -9877,13 +10115,15 @@ class Client:
             return _safe_json(response), response
         return (decode(DeliveryList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_deliveries_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Delivery]:
+    def list_deliveries_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Delivery]:
         op = _OPERATIONS["list_deliveries"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if endpoint_id is not None:
             base["endpoint_id"] = encode(endpoint_id)
         if event_id is not None:
@@ -9943,7 +10183,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Delivery, read(Delivery, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_events(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> EventList:
+    def list_events(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> EventList:
         """List events"""
         op = _OPERATIONS["list_events"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -9952,6 +10192,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if type_ is not None:
             params["type"] = encode(type_)
         if after is not None:
@@ -9964,7 +10206,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(EventList, read(EventList, response))
 
-    def list_events_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[EventList]:
+    def list_events_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[EventList]:
         """Like list_events(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_events"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -9973,6 +10215,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if type_ is not None:
             params["type"] = encode(type_)
         if after is not None:
@@ -9985,13 +10229,15 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(EventList, read(EventList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_events_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[EventList]:
+    def list_events_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[EventList]:
         op = _OPERATIONS["list_events"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if type_ is not None:
             base["type"] = encode(type_)
         if after is not None:
@@ -10007,13 +10253,15 @@ class Client:
             return _safe_json(response), response
         return (decode(EventList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_events_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Event]:
+    def list_events_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Event]:
         op = _OPERATIONS["list_events"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if type_ is not None:
             base["type"] = encode(type_)
         if after is not None:
@@ -10197,7 +10445,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Inbox, read(Inbox, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def list_inbox_messages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> MessageList:
+    def list_inbox_messages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> MessageList:
         """List inbox messages"""
         op = _OPERATIONS["list_inbox_messages"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -10206,13 +10454,15 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(MessageList, read(MessageList, response))
 
-    def list_inbox_messages_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[MessageList]:
+    def list_inbox_messages_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[MessageList]:
         """Like list_inbox_messages(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_inbox_messages"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -10221,19 +10471,23 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(MessageList, read(MessageList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_inbox_messages_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[MessageList]:
+    def list_inbox_messages_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[MessageList]:
         op = _OPERATIONS["list_inbox_messages"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -10243,13 +10497,15 @@ class Client:
             return _safe_json(response), response
         return (decode(MessageList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_inbox_messages_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Message]:
+    def list_inbox_messages_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Message]:
         op = _OPERATIONS["list_inbox_messages"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -10259,7 +10515,7 @@ class Client:
             return _safe_json(response), response
         return (decode(Message, item) for item in iter_items(_page, op["pagination"], base))
 
-    def list_imports(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ImportSummaryList:
+    def list_imports(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ImportSummaryList:
         """List imports"""
         op = _OPERATIONS["list_imports"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -10268,13 +10524,15 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ImportSummaryList, read(ImportSummaryList, response))
 
-    def list_imports_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ImportSummaryList]:
+    def list_imports_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ImportSummaryList]:
         """Like list_imports(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_imports"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -10283,19 +10541,23 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ImportSummaryList, read(ImportSummaryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_imports_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ImportSummaryList]:
+    def list_imports_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ImportSummaryList]:
         op = _OPERATIONS["list_imports"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -10305,13 +10567,15 @@ class Client:
             return _safe_json(response), response
         return (decode(ImportSummaryList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_imports_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ImportSummary]:
+    def list_imports_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[ImportSummary]:
         op = _OPERATIONS["list_imports"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -10365,7 +10629,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Import_, read(Import_, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def list_operations(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> OperationList:
+    def list_operations(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> OperationList:
         """List operations"""
         op = _OPERATIONS["list_operations"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -10374,6 +10638,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if kind is not None:
             params["kind"] = encode(kind)
         if status is not None:
@@ -10384,7 +10650,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(OperationList, read(OperationList, response))
 
-    def list_operations_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[OperationList]:
+    def list_operations_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[OperationList]:
         """Like list_operations(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_operations"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -10393,6 +10659,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if kind is not None:
             params["kind"] = encode(kind)
         if status is not None:
@@ -10403,13 +10671,15 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(OperationList, read(OperationList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_operations_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[OperationList]:
+    def list_operations_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[OperationList]:
         op = _OPERATIONS["list_operations"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if kind is not None:
             base["kind"] = encode(kind)
         if status is not None:
@@ -10423,13 +10693,15 @@ class Client:
             return _safe_json(response), response
         return (decode(OperationList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_operations_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Operation]:
+    def list_operations_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Operation]:
         op = _OPERATIONS["list_operations"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if kind is not None:
             base["kind"] = encode(kind)
         if status is not None:
@@ -10553,7 +10825,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(SignedUp, read(SignedUp, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
-    def list_keys(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyList:
+    def list_keys(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyList:
         """List keys"""
         op = _OPERATIONS["list_keys"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -10562,13 +10834,15 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(KeyList, read(KeyList, response))
 
-    def list_keys_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyList]:
+    def list_keys_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyList]:
         """Like list_keys(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_keys"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -10577,19 +10851,23 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = send(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(KeyList, read(KeyList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_keys_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[KeyList]:
+    def list_keys_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[KeyList]:
         op = _OPERATIONS["list_keys"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -10599,13 +10877,15 @@ class Client:
             return _safe_json(response), response
         return (decode(KeyList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_keys_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Key]:
+    def list_keys_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Key]:
         op = _OPERATIONS["list_keys"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -10803,7 +11083,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(DeprecationPlanList, read(DeprecationPlanList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    def list_audit(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> AuditList:
+    def list_audit(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> AuditList:
         """List audit"""
         op = _OPERATIONS["list_audit"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -10812,6 +11092,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if resource is not None:
             params["resource"] = encode(resource)
         if resource_id is not None:
@@ -10832,7 +11114,7 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(AuditList, read(AuditList, response))
 
-    def list_audit_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[AuditList]:
+    def list_audit_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[AuditList]:
         """Like list_audit(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_audit"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -10841,6 +11123,8 @@ class Client:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if resource is not None:
             params["resource"] = encode(resource)
         if resource_id is not None:
@@ -10861,13 +11145,15 @@ class Client:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(AuditList, read(AuditList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    def list_audit_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[AuditList]:
+    def list_audit_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[AuditList]:
         op = _OPERATIONS["list_audit"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if resource is not None:
             base["resource"] = encode(resource)
         if resource_id is not None:
@@ -10891,13 +11177,15 @@ class Client:
             return _safe_json(response), response
         return (decode(AuditList, page) for page in iter_pages(_page, op["pagination"], base))
 
-    def list_audit_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Audit]:
+    def list_audit_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> Iterator[Audit]:
         op = _OPERATIONS["list_audit"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if resource is not None:
             base["resource"] = encode(resource)
         if resource_id is not None:
@@ -11226,7 +11514,7 @@ class AsyncClient:
         }
         self._http = http_client or httpx.AsyncClient()
 
-    async def list_decisions(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DecisionList:
+    async def list_decisions(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DecisionList:
         """List decisions"""
         op = _OPERATIONS["list_decisions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -11235,6 +11523,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if q is not None:
             params["q"] = encode(q)
         if status is not None:
@@ -11253,7 +11543,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(DecisionList, read(DecisionList, response))
 
-    async def list_decisions_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DecisionList]:
+    async def list_decisions_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DecisionList]:
         """Like list_decisions(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_decisions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -11262,6 +11552,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if q is not None:
             params["q"] = encode(q)
         if status is not None:
@@ -11280,13 +11572,15 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(DecisionList, read(DecisionList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_decisions_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[DecisionList]:
+    async def list_decisions_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[DecisionList]:
         op = _OPERATIONS["list_decisions"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if q is not None:
             base["q"] = encode(q)
         if status is not None:
@@ -11309,13 +11603,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(DecisionList, page)
 
-    async def list_decisions_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Decision]:
+    async def list_decisions_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, q: Optional[str] = None, status: Optional[List[str]] = None, kind: Optional[List[str]] = None, number: Optional[List[int]] = None, alias: Optional[str] = None, review_due: Optional[bool] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Decision]:
         op = _OPERATIONS["list_decisions"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if q is not None:
             base["q"] = encode(q)
         if status is not None:
@@ -11526,7 +11822,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Tco, read(Tco, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_features(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExpandedList:
+    async def list_features(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> FeatureExpandedList:
         """List features"""
         op = _OPERATIONS["list_features"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -11535,6 +11831,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         if bucket is not None:
@@ -11569,7 +11867,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(FeatureExpandedList, read(FeatureExpandedList, response))
 
-    async def list_features_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FeatureExpandedList]:
+    async def list_features_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[FeatureExpandedList]:
         """Like list_features(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_features"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -11578,6 +11876,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         if bucket is not None:
@@ -11612,13 +11912,15 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(FeatureExpandedList, read(FeatureExpandedList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_features_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[FeatureExpandedList]:
+    async def list_features_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[FeatureExpandedList]:
         op = _OPERATIONS["list_features"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         if bucket is not None:
@@ -11657,13 +11959,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(FeatureExpandedList, page)
 
-    async def list_features_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[FeatureExpanded]:
+    async def list_features_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, bucket: Optional[List[str]] = None, source: Optional[List[str]] = None, updated_at_gte: Optional[str] = None, updated_at_lte: Optional[str] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, q: Optional[str] = None, framework: Optional[str] = None, score_gte: Optional[float] = None, score_lte: Optional[float] = None, updated_since: Optional[str] = None, expand: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[FeatureExpanded]:
         op = _OPERATIONS["list_features"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         if bucket is not None:
@@ -11828,7 +12132,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Feature, read(Feature, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def search(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Matches:
+    async def search(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Matches:
         """Search"""
         op = _OPERATIONS["search"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -11839,6 +12143,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if type_ is not None:
             params["type"] = encode(type_)
         url = build_url(self._server_url, op["path"], {})
@@ -11847,7 +12153,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(Matches, read(Matches, response))
 
-    async def search_with_headers(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Matches]:
+    async def search_with_headers(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[Matches]:
         """Like search(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["search"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -11858,6 +12164,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if type_ is not None:
             params["type"] = encode(type_)
         url = build_url(self._server_url, op["path"], {})
@@ -11866,7 +12174,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Matches, read(Matches, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def search_pages(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Matches]:
+    async def search_pages(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Matches]:
         op = _OPERATIONS["search"]
         base: Dict[str, Any] = {}
         if q is not None:
@@ -11875,6 +12183,8 @@ class AsyncClient:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if type_ is not None:
             base["type"] = encode(type_)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
@@ -11887,7 +12197,7 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(Matches, page)
 
-    async def search_items(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Match_]:
+    async def search_items(self, *, q: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, type_: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Match_]:
         op = _OPERATIONS["search"]
         base: Dict[str, Any] = {}
         if q is not None:
@@ -11896,6 +12206,8 @@ class AsyncClient:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if type_ is not None:
             base["type"] = encode(type_)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
@@ -11974,7 +12286,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Score, read(Score, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
-    async def list_scores(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ScoreList:
+    async def list_scores(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ScoreList:
         """List scores"""
         op = _OPERATIONS["list_scores"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -11983,6 +12295,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if feature_id is not None:
             params["feature_id"] = encode(feature_id)
         if framework is not None:
@@ -12011,7 +12325,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ScoreList, read(ScoreList, response))
 
-    async def list_scores_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScoreList]:
+    async def list_scores_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScoreList]:
         """Like list_scores(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_scores"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -12020,6 +12334,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if feature_id is not None:
             params["feature_id"] = encode(feature_id)
         if framework is not None:
@@ -12048,13 +12364,15 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ScoreList, read(ScoreList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_scores_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ScoreList]:
+    async def list_scores_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ScoreList]:
         op = _OPERATIONS["list_scores"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if feature_id is not None:
             base["feature_id"] = encode(feature_id)
         if framework is not None:
@@ -12087,13 +12405,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(ScoreList, page)
 
-    async def list_scores_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Score]:
+    async def list_scores_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, feature_id: Optional[str] = None, framework: Optional[List[str]] = None, variant: Optional[List[str]] = None, model_version: Optional[List[int]] = None, author: Optional[List[str]] = None, author_kind: Optional[List[str]] = None, value_gte: Optional[float] = None, value_lte: Optional[float] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, sort: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Score]:
         op = _OPERATIONS["list_scores"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if feature_id is not None:
             base["feature_id"] = encode(feature_id)
         if framework is not None:
@@ -12148,7 +12468,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(FrameworkList, read(FrameworkList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def list_scoring_models(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ModelList:
+    async def list_scoring_models(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ModelList:
         """List scoring models"""
         op = _OPERATIONS["list_scoring_models"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -12157,6 +12477,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if key is not None:
             params["key"] = encode(key)
         if kind is not None:
@@ -12167,7 +12489,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ModelList, read(ModelList, response))
 
-    async def list_scoring_models_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ModelList]:
+    async def list_scoring_models_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ModelList]:
         """Like list_scoring_models(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_scoring_models"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -12176,6 +12498,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if key is not None:
             params["key"] = encode(key)
         if kind is not None:
@@ -12186,13 +12510,15 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ModelList, read(ModelList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_scoring_models_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ModelList]:
+    async def list_scoring_models_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ModelList]:
         op = _OPERATIONS["list_scoring_models"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if key is not None:
             base["key"] = encode(key)
         if kind is not None:
@@ -12207,13 +12533,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(ModelList, page)
 
-    async def list_scoring_models_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Model]:
+    async def list_scoring_models_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, key: Optional[List[str]] = None, kind: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Model]:
         op = _OPERATIONS["list_scoring_models"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if key is not None:
             base["key"] = encode(key)
         if kind is not None:
@@ -12338,7 +12666,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Revision, read(Revision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_roadmap_revisions(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> RevisionSummaryList:
+    async def list_roadmap_revisions(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> RevisionSummaryList:
         """List roadmap revisions"""
         op = _OPERATIONS["list_roadmap_revisions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -12347,6 +12675,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if framework is not None:
             params["framework"] = encode(framework)
         if created_at_gte is not None:
@@ -12359,7 +12689,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(RevisionSummaryList, read(RevisionSummaryList, response))
 
-    async def list_roadmap_revisions_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[RevisionSummaryList]:
+    async def list_roadmap_revisions_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[RevisionSummaryList]:
         """Like list_roadmap_revisions(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_roadmap_revisions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -12368,6 +12698,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if framework is not None:
             params["framework"] = encode(framework)
         if created_at_gte is not None:
@@ -12380,13 +12712,15 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(RevisionSummaryList, read(RevisionSummaryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_roadmap_revisions_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[RevisionSummaryList]:
+    async def list_roadmap_revisions_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[RevisionSummaryList]:
         op = _OPERATIONS["list_roadmap_revisions"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if framework is not None:
             base["framework"] = encode(framework)
         if created_at_gte is not None:
@@ -12403,13 +12737,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(RevisionSummaryList, page)
 
-    async def list_roadmap_revisions_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[RevisionSummary]:
+    async def list_roadmap_revisions_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, framework: Optional[List[str]] = None, created_at_gte: Optional[str] = None, created_at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[RevisionSummary]:
         op = _OPERATIONS["list_roadmap_revisions"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if framework is not None:
             base["framework"] = encode(framework)
         if created_at_gte is not None:
@@ -12448,7 +12784,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Revision, read(Revision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def list_revision_ranking(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> RankedList:
+    async def list_revision_ranking(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> RankedList:
         """List revision ranking"""
         op = _OPERATIONS["list_revision_ranking"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -12457,13 +12793,15 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(RankedList, read(RankedList, response))
 
-    async def list_revision_ranking_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[RankedList]:
+    async def list_revision_ranking_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[RankedList]:
         """Like list_revision_ranking(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_revision_ranking"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -12472,19 +12810,23 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(RankedList, read(RankedList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_revision_ranking_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[RankedList]:
+    async def list_revision_ranking_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[RankedList]:
         op = _OPERATIONS["list_revision_ranking"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {"id": id})
@@ -12495,13 +12837,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(RankedList, page)
 
-    async def list_revision_ranking_items(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Ranked]:
+    async def list_revision_ranking_items(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Ranked]:
         op = _OPERATIONS["list_revision_ranking"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {"id": id})
@@ -12664,7 +13008,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Policy, read(Policy, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def list_overrides(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> OverrideList:
+    async def list_overrides(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> OverrideList:
         """List overrides"""
         op = _OPERATIONS["list_overrides"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -12673,13 +13017,15 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(OverrideList, read(OverrideList, response))
 
-    async def list_overrides_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[OverrideList]:
+    async def list_overrides_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[OverrideList]:
         """Like list_overrides(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_overrides"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -12688,19 +13034,23 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(OverrideList, read(OverrideList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_overrides_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[OverrideList]:
+    async def list_overrides_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[OverrideList]:
         op = _OPERATIONS["list_overrides"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -12711,13 +13061,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(OverrideList, page)
 
-    async def list_overrides_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Override]:
+    async def list_overrides_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Override]:
         op = _OPERATIONS["list_overrides"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -12772,7 +13124,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=None, headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_roadmap_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ItemList:
+    async def list_roadmap_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ItemList:
         """List roadmap items"""
         op = _OPERATIONS["list_roadmap_items"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -12781,6 +13133,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if horizon is not None:
             params["horizon"] = encode(horizon)
         if team is not None:
@@ -12791,7 +13145,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ItemList, read(ItemList, response))
 
-    async def list_roadmap_items_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ItemList]:
+    async def list_roadmap_items_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ItemList]:
         """Like list_roadmap_items(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_roadmap_items"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -12800,6 +13154,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if horizon is not None:
             params["horizon"] = encode(horizon)
         if team is not None:
@@ -12810,13 +13166,15 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ItemList, read(ItemList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_roadmap_items_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ItemList]:
+    async def list_roadmap_items_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ItemList]:
         op = _OPERATIONS["list_roadmap_items"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if horizon is not None:
             base["horizon"] = encode(horizon)
         if team is not None:
@@ -12831,13 +13189,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(ItemList, page)
 
-    async def list_roadmap_items_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Item]:
+    async def list_roadmap_items_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, horizon: Optional[List[str]] = None, team: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Item]:
         op = _OPERATIONS["list_roadmap_items"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if horizon is not None:
             base["horizon"] = encode(horizon)
         if team is not None:
@@ -12896,7 +13256,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=None, headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_views(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ViewSummaryList:
+    async def list_views(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ViewSummaryList:
         """List views"""
         op = _OPERATIONS["list_views"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -12905,13 +13265,15 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ViewSummaryList, read(ViewSummaryList, response))
 
-    async def list_views_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ViewSummaryList]:
+    async def list_views_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ViewSummaryList]:
         """Like list_views(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_views"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -12920,19 +13282,23 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ViewSummaryList, read(ViewSummaryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_views_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ViewSummaryList]:
+    async def list_views_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ViewSummaryList]:
         op = _OPERATIONS["list_views"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -12943,13 +13309,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(ViewSummaryList, page)
 
-    async def list_views_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ViewSummary]:
+    async def list_views_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ViewSummary]:
         op = _OPERATIONS["list_views"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -13004,7 +13372,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(View, read(View, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def list_scenarios(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ScenarioList:
+    async def list_scenarios(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ScenarioList:
         """List scenarios"""
         op = _OPERATIONS["list_scenarios"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13013,6 +13381,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         url = build_url(self._server_url, op["path"], {})
@@ -13021,7 +13391,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ScenarioList, read(ScenarioList, response))
 
-    async def list_scenarios_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScenarioList]:
+    async def list_scenarios_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ScenarioList]:
         """Like list_scenarios(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_scenarios"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13030,6 +13400,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         url = build_url(self._server_url, op["path"], {})
@@ -13038,13 +13410,15 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ScenarioList, read(ScenarioList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_scenarios_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ScenarioList]:
+    async def list_scenarios_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ScenarioList]:
         op = _OPERATIONS["list_scenarios"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
@@ -13057,13 +13431,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(ScenarioList, page)
 
-    async def list_scenarios_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Scenario]:
+    async def list_scenarios_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Scenario]:
         op = _OPERATIONS["list_scenarios"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
@@ -13186,7 +13562,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Revision, read(Revision, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_prds(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PrdList:
+    async def list_prds(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PrdList:
         """List prds"""
         op = _OPERATIONS["list_prds"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13195,6 +13571,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if q is not None:
             params["q"] = encode(q)
         if status is not None:
@@ -13205,7 +13583,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(PrdList, read(PrdList, response))
 
-    async def list_prds_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PrdList]:
+    async def list_prds_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PrdList]:
         """Like list_prds(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_prds"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13214,6 +13592,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if q is not None:
             params["q"] = encode(q)
         if status is not None:
@@ -13224,13 +13604,15 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(PrdList, read(PrdList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_prds_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[PrdList]:
+    async def list_prds_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[PrdList]:
         op = _OPERATIONS["list_prds"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if q is not None:
             base["q"] = encode(q)
         if status is not None:
@@ -13245,13 +13627,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(PrdList, page)
 
-    async def list_prds_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Prd]:
+    async def list_prds_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, q: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Prd]:
         op = _OPERATIONS["list_prds"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if q is not None:
             base["q"] = encode(q)
         if status is not None:
@@ -13508,7 +13892,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Prd, read(Prd, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def list_prd_versions(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> VersionSummaryList:
+    async def list_prd_versions(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> VersionSummaryList:
         """List prd versions"""
         op = _OPERATIONS["list_prd_versions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13517,13 +13901,15 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(VersionSummaryList, read(VersionSummaryList, response))
 
-    async def list_prd_versions_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[VersionSummaryList]:
+    async def list_prd_versions_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[VersionSummaryList]:
         """Like list_prd_versions(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_prd_versions"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13532,19 +13918,23 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(VersionSummaryList, read(VersionSummaryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_prd_versions_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[VersionSummaryList]:
+    async def list_prd_versions_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[VersionSummaryList]:
         op = _OPERATIONS["list_prd_versions"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {"id": id})
@@ -13555,13 +13945,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(VersionSummaryList, page)
 
-    async def list_prd_versions_items(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[VersionSummary]:
+    async def list_prd_versions_items(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[VersionSummary]:
         op = _OPERATIONS["list_prd_versions"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {"id": id})
@@ -13624,7 +14016,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(PrdDiff, read(PrdDiff, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def list_prd_reviews(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ReviewList:
+    async def list_prd_reviews(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ReviewList:
         """List prd reviews"""
         op = _OPERATIONS["list_prd_reviews"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13633,13 +14025,15 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ReviewList, read(ReviewList, response))
 
-    async def list_prd_reviews_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ReviewList]:
+    async def list_prd_reviews_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ReviewList]:
         """Like list_prd_reviews(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_prd_reviews"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13648,19 +14042,23 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {"id": id})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ReviewList, read(ReviewList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_prd_reviews_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ReviewList]:
+    async def list_prd_reviews_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ReviewList]:
         op = _OPERATIONS["list_prd_reviews"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {"id": id})
@@ -13671,13 +14069,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(ReviewList, page)
 
-    async def list_prd_reviews_items(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Review]:
+    async def list_prd_reviews_items(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Review]:
         op = _OPERATIONS["list_prd_reviews"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {"id": id})
@@ -13710,7 +14110,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ReviewAnswered, read(ReviewAnswered, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
-    async def list_prd_observations(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ObservationList:
+    async def list_prd_observations(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ObservationList:
         """List prd observations"""
         op = _OPERATIONS["list_prd_observations"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13719,6 +14119,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if metric_id is not None:
             params["metric_id"] = encode(metric_id)
         url = build_url(self._server_url, op["path"], {"id": id})
@@ -13727,7 +14129,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ObservationList, read(ObservationList, response))
 
-    async def list_prd_observations_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ObservationList]:
+    async def list_prd_observations_with_headers(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ObservationList]:
         """Like list_prd_observations(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_prd_observations"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13736,6 +14138,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if metric_id is not None:
             params["metric_id"] = encode(metric_id)
         url = build_url(self._server_url, op["path"], {"id": id})
@@ -13744,13 +14148,15 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ObservationList, read(ObservationList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_prd_observations_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ObservationList]:
+    async def list_prd_observations_pages(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ObservationList]:
         op = _OPERATIONS["list_prd_observations"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if metric_id is not None:
             base["metric_id"] = encode(metric_id)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
@@ -13763,13 +14169,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(ObservationList, page)
 
-    async def list_prd_observations_items(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Observation]:
+    async def list_prd_observations_items(self, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, metric_id: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Observation]:
         op = _OPERATIONS["list_prd_observations"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if metric_id is not None:
             base["metric_id"] = encode(metric_id)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
@@ -13852,7 +14260,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Union[Dict[str, JsonValue], str], read(Union[Dict[str, JsonValue], str], response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def list_debts(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DebtList:
+    async def list_debts(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DebtList:
         """List debts"""
         op = _OPERATIONS["list_debts"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13861,6 +14269,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         if verdict is not None:
@@ -13871,7 +14281,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(DebtList, read(DebtList, response))
 
-    async def list_debts_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DebtList]:
+    async def list_debts_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DebtList]:
         """Like list_debts(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_debts"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -13880,6 +14290,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         if verdict is not None:
@@ -13890,13 +14302,15 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(DebtList, read(DebtList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_debts_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[DebtList]:
+    async def list_debts_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[DebtList]:
         op = _OPERATIONS["list_debts"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         if verdict is not None:
@@ -13911,13 +14325,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(DebtList, page)
 
-    async def list_debts_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Debt]:
+    async def list_debts_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, verdict: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Debt]:
         op = _OPERATIONS["list_debts"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         if verdict is not None:
@@ -14042,7 +14458,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Pitch, read(Pitch, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def list_spikes(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeList:
+    async def list_spikes(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SpikeList:
         """List spikes"""
         op = _OPERATIONS["list_spikes"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -14051,6 +14467,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         if feature_id is not None:
@@ -14061,7 +14479,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(SpikeList, read(SpikeList, response))
 
-    async def list_spikes_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SpikeList]:
+    async def list_spikes_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SpikeList]:
         """Like list_spikes(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_spikes"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -14070,6 +14488,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         if feature_id is not None:
@@ -14080,13 +14500,15 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(SpikeList, read(SpikeList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_spikes_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[SpikeList]:
+    async def list_spikes_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[SpikeList]:
         op = _OPERATIONS["list_spikes"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         if feature_id is not None:
@@ -14101,13 +14523,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(SpikeList, page)
 
-    async def list_spikes_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[SpikeSpike]:
+    async def list_spikes_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, feature_id: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[SpikeSpike]:
         op = _OPERATIONS["list_spikes"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         if feature_id is not None:
@@ -14210,7 +14634,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(SpikeSpike, read(SpikeSpike, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def list_syncs(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SyncList:
+    async def list_syncs(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> SyncList:
         """List syncs"""
         op = _OPERATIONS["list_syncs"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -14219,6 +14643,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         url = build_url(self._server_url, op["path"], {})
@@ -14227,7 +14653,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(SyncList, read(SyncList, response))
 
-    async def list_syncs_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SyncList]:
+    async def list_syncs_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[SyncList]:
         """Like list_syncs(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_syncs"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -14236,6 +14662,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         url = build_url(self._server_url, op["path"], {})
@@ -14244,13 +14672,15 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(SyncList, read(SyncList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_syncs_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[SyncList]:
+    async def list_syncs_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[SyncList]:
         op = _OPERATIONS["list_syncs"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
@@ -14263,13 +14693,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(SyncList, page)
 
-    async def list_syncs_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Sync]:
+    async def list_syncs_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Sync]:
         op = _OPERATIONS["list_syncs"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
@@ -14348,7 +14780,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Sync, read(Sync, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def list_blockers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> BlockerList:
+    async def list_blockers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> BlockerList:
         """List blockers"""
         op = _OPERATIONS["list_blockers"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -14357,6 +14789,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         if severity is not None:
@@ -14367,7 +14801,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(BlockerList, read(BlockerList, response))
 
-    async def list_blockers_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[BlockerList]:
+    async def list_blockers_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[BlockerList]:
         """Like list_blockers(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_blockers"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -14376,6 +14810,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if status is not None:
             params["status"] = encode(status)
         if severity is not None:
@@ -14386,13 +14822,15 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(BlockerList, read(BlockerList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_blockers_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[BlockerList]:
+    async def list_blockers_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[BlockerList]:
         op = _OPERATIONS["list_blockers"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         if severity is not None:
@@ -14407,13 +14845,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(BlockerList, page)
 
-    async def list_blockers_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Blocker]:
+    async def list_blockers_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, status: Optional[List[str]] = None, severity: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Blocker]:
         op = _OPERATIONS["list_blockers"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if status is not None:
             base["status"] = encode(status)
         if severity is not None:
@@ -14494,7 +14934,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Blocker, read(Blocker, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def list_plans(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PlanList:
+    async def list_plans(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> PlanList:
         """List plans"""
         op = _OPERATIONS["list_plans"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -14503,13 +14943,15 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(PlanList, read(PlanList, response))
 
-    async def list_plans_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PlanList]:
+    async def list_plans_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[PlanList]:
         """Like list_plans(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_plans"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -14518,19 +14960,23 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(PlanList, read(PlanList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_plans_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[PlanList]:
+    async def list_plans_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[PlanList]:
         op = _OPERATIONS["list_plans"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -14541,13 +14987,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(PlanList, page)
 
-    async def list_plans_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[PlanPlan]:
+    async def list_plans_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[PlanPlan]:
         op = _OPERATIONS["list_plans"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -14690,7 +15138,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Catalog, read(Catalog, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def list_endpoints(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> EndpointList:
+    async def list_endpoints(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> EndpointList:
         """List endpoints"""
         op = _OPERATIONS["list_endpoints"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -14699,13 +15147,15 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(EndpointList, read(EndpointList, response))
 
-    async def list_endpoints_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[EndpointList]:
+    async def list_endpoints_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[EndpointList]:
         """Like list_endpoints(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_endpoints"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -14714,19 +15164,23 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(EndpointList, read(EndpointList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_endpoints_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[EndpointList]:
+    async def list_endpoints_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[EndpointList]:
         op = _OPERATIONS["list_endpoints"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -14737,13 +15191,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(EndpointList, page)
 
-    async def list_endpoints_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Endpoint]:
+    async def list_endpoints_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Endpoint]:
         op = _OPERATIONS["list_endpoints"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -14974,7 +15430,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(DeliveryWithAttempts, read(DeliveryWithAttempts, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_deliveries(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DeliveryList:
+    async def list_deliveries(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> DeliveryList:
         """List deliveries"""
         op = _OPERATIONS["list_deliveries"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -14983,6 +15439,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if endpoint_id is not None:
             params["endpoint_id"] = encode(endpoint_id)
         if event_id is not None:
@@ -14995,7 +15453,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(DeliveryList, read(DeliveryList, response))
 
-    async def list_deliveries_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DeliveryList]:
+    async def list_deliveries_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[DeliveryList]:
         """Like list_deliveries(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_deliveries"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -15004,6 +15462,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if endpoint_id is not None:
             params["endpoint_id"] = encode(endpoint_id)
         if event_id is not None:
@@ -15016,13 +15476,15 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(DeliveryList, read(DeliveryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_deliveries_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[DeliveryList]:
+    async def list_deliveries_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[DeliveryList]:
         op = _OPERATIONS["list_deliveries"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if endpoint_id is not None:
             base["endpoint_id"] = encode(endpoint_id)
         if event_id is not None:
@@ -15039,13 +15501,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(DeliveryList, page)
 
-    async def list_deliveries_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Delivery]:
+    async def list_deliveries_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, endpoint_id: Optional[str] = None, event_id: Optional[str] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Delivery]:
         op = _OPERATIONS["list_deliveries"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if endpoint_id is not None:
             base["endpoint_id"] = encode(endpoint_id)
         if event_id is not None:
@@ -15106,7 +15570,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Delivery, read(Delivery, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_events(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> EventList:
+    async def list_events(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> EventList:
         """List events"""
         op = _OPERATIONS["list_events"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -15115,6 +15579,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if type_ is not None:
             params["type"] = encode(type_)
         if after is not None:
@@ -15127,7 +15593,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(EventList, read(EventList, response))
 
-    async def list_events_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[EventList]:
+    async def list_events_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[EventList]:
         """Like list_events(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_events"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -15136,6 +15602,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if type_ is not None:
             params["type"] = encode(type_)
         if after is not None:
@@ -15148,13 +15616,15 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(EventList, read(EventList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_events_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[EventList]:
+    async def list_events_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[EventList]:
         op = _OPERATIONS["list_events"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if type_ is not None:
             base["type"] = encode(type_)
         if after is not None:
@@ -15171,13 +15641,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(EventList, page)
 
-    async def list_events_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Event]:
+    async def list_events_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, type_: Optional[List[str]] = None, after: Optional[str] = None, wait_s: Optional[float] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Event]:
         op = _OPERATIONS["list_events"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if type_ is not None:
             base["type"] = encode(type_)
         if after is not None:
@@ -15362,7 +15834,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Inbox, read(Inbox, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def list_inbox_messages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> MessageList:
+    async def list_inbox_messages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> MessageList:
         """List inbox messages"""
         op = _OPERATIONS["list_inbox_messages"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -15371,13 +15843,15 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(MessageList, read(MessageList, response))
 
-    async def list_inbox_messages_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[MessageList]:
+    async def list_inbox_messages_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[MessageList]:
         """Like list_inbox_messages(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_inbox_messages"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -15386,19 +15860,23 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(MessageList, read(MessageList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_inbox_messages_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[MessageList]:
+    async def list_inbox_messages_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[MessageList]:
         op = _OPERATIONS["list_inbox_messages"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -15409,13 +15887,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(MessageList, page)
 
-    async def list_inbox_messages_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Message]:
+    async def list_inbox_messages_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Message]:
         op = _OPERATIONS["list_inbox_messages"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -15426,7 +15906,7 @@ class AsyncClient:
         async for item in aiter_items(_page, op["pagination"], base):
             yield decode(Message, item)
 
-    async def list_imports(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ImportSummaryList:
+    async def list_imports(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> ImportSummaryList:
         """List imports"""
         op = _OPERATIONS["list_imports"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -15435,13 +15915,15 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(ImportSummaryList, read(ImportSummaryList, response))
 
-    async def list_imports_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ImportSummaryList]:
+    async def list_imports_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[ImportSummaryList]:
         """Like list_imports(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_imports"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -15450,19 +15932,23 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(ImportSummaryList, read(ImportSummaryList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_imports_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ImportSummaryList]:
+    async def list_imports_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ImportSummaryList]:
         op = _OPERATIONS["list_imports"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -15473,13 +15959,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(ImportSummaryList, page)
 
-    async def list_imports_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ImportSummary]:
+    async def list_imports_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[ImportSummary]:
         op = _OPERATIONS["list_imports"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -15534,7 +16022,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(Import_, read(Import_, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def list_operations(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> OperationList:
+    async def list_operations(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> OperationList:
         """List operations"""
         op = _OPERATIONS["list_operations"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -15543,6 +16031,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if kind is not None:
             params["kind"] = encode(kind)
         if status is not None:
@@ -15553,7 +16043,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(OperationList, read(OperationList, response))
 
-    async def list_operations_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[OperationList]:
+    async def list_operations_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[OperationList]:
         """Like list_operations(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_operations"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -15562,6 +16052,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if kind is not None:
             params["kind"] = encode(kind)
         if status is not None:
@@ -15572,13 +16064,15 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(OperationList, read(OperationList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_operations_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[OperationList]:
+    async def list_operations_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[OperationList]:
         op = _OPERATIONS["list_operations"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if kind is not None:
             base["kind"] = encode(kind)
         if status is not None:
@@ -15593,13 +16087,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(OperationList, page)
 
-    async def list_operations_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Operation]:
+    async def list_operations_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, kind: Optional[List[str]] = None, status: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Operation]:
         op = _OPERATIONS["list_operations"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if kind is not None:
             base["kind"] = encode(kind)
         if status is not None:
@@ -15724,7 +16220,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(SignedUp, read(SignedUp, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("location", "location", "string")]), response=response)
 
-    async def list_keys(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyList:
+    async def list_keys(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> KeyList:
         """List keys"""
         op = _OPERATIONS["list_keys"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -15733,13 +16229,15 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(KeyList, read(KeyList, response))
 
-    async def list_keys_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyList]:
+    async def list_keys_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[KeyList]:
         """Like list_keys(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_keys"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -15748,19 +16246,23 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         url = build_url(self._server_url, op["path"], {})
         response = await send_async(self._http, self._config, op, url, method=op["method"], headers={**auth_headers, **(headers or {})}, params=params, timeout=timeout, retry=retry, idempotency_key=idempotency_key)
         if not response.is_success:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(KeyList, read(KeyList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_keys_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[KeyList]:
+    async def list_keys_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[KeyList]:
         op = _OPERATIONS["list_keys"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -15771,13 +16273,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(KeyList, page)
 
-    async def list_keys_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Key]:
+    async def list_keys_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Key]:
         op = _OPERATIONS["list_keys"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         async def _page(page_params: Dict[str, Any]) -> Tuple[Any, Any]:
             auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
             url = build_url(self._server_url, op["path"], {})
@@ -15976,7 +16480,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(DeprecationPlanList, read(DeprecationPlanList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string"), ("etag", "etag", "string")]), response=response)
 
-    async def list_audit(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> AuditList:
+    async def list_audit(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> AuditList:
         """List audit"""
         op = _OPERATIONS["list_audit"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -15985,6 +16489,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if resource is not None:
             params["resource"] = encode(resource)
         if resource_id is not None:
@@ -16005,7 +16511,7 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return cast(AuditList, read(AuditList, response))
 
-    async def list_audit_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[AuditList]:
+    async def list_audit_with_headers(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None, idempotency_key: Any = None) -> Envelope[AuditList]:
         """Like list_audit(), returning an Envelope with the declared response headers."""
         op = _OPERATIONS["list_audit"]
         auth_headers, auth_query = resolve_auth(op.get("security") or [], self._auth)
@@ -16014,6 +16520,8 @@ class AsyncClient:
             params["limit"] = encode(limit)
         if cursor is not None:
             params["cursor"] = encode(cursor)
+        if include is not None:
+            params["include"] = encode(include)
         if resource is not None:
             params["resource"] = encode(resource)
         if resource_id is not None:
@@ -16034,13 +16542,15 @@ class AsyncClient:
             raise ApiError(url, response.status_code, response.reason_phrase, _safe_json(response))
         return Envelope(data=cast(AuditList, read(AuditList, response)), headers=read_envelope_headers(response, [("request-id", "request_id", "string"), ("access-control-allow-origin", "access_control_allow_origin", "string"), ("ratelimit", "ratelimit", "string"), ("ratelimit-policy", "ratelimit_policy", "string")]), response=response)
 
-    async def list_audit_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[AuditList]:
+    async def list_audit_pages(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[AuditList]:
         op = _OPERATIONS["list_audit"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if resource is not None:
             base["resource"] = encode(resource)
         if resource_id is not None:
@@ -16065,13 +16575,15 @@ class AsyncClient:
         async for page in aiter_pages(_page, op["pagination"], base):
             yield decode(AuditList, page)
 
-    async def list_audit_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Audit]:
+    async def list_audit_items(self, *, limit: Optional[int] = None, cursor: Optional[str] = None, include: Optional[List[str]] = None, resource: Optional[List[str]] = None, resource_id: Optional[str] = None, request_id: Optional[str] = None, key_id: Optional[str] = None, action: Optional[List[str]] = None, at_gte: Optional[str] = None, at_lte: Optional[str] = None, headers: Optional[Dict[str, str]] = None, timeout: Optional[float] = None, retry: Optional[Dict[str, Any]] = None) -> AsyncIterator[Audit]:
         op = _OPERATIONS["list_audit"]
         base: Dict[str, Any] = {}
         if limit is not None:
             base["limit"] = encode(limit)
         if cursor is not None:
             base["cursor"] = encode(cursor)
+        if include is not None:
+            base["include"] = encode(include)
         if resource is not None:
             base["resource"] = encode(resource)
         if resource_id is not None:
