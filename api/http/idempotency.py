@@ -9,6 +9,7 @@ import hmac
 import os
 import re
 from datetime import datetime
+from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import LargeBinary, bindparam, delete, func, literal, select
@@ -19,7 +20,7 @@ from starlette.responses import Response
 from api import json
 from api.db import Base, Tenant, seconds
 from api.problems import Conflict, Invalid, Pointer, Problem
-from api.stores import Prepared, Transaction, binds
+from api.stores import Prepared, Scope, Transaction, binds
 
 HEADER = "idempotency-key"
 _KEPT_HEADERS = ("content-type", "location", "etag", "link")
@@ -56,6 +57,16 @@ class Vault:
     def open(self, tx: Transaction, key: str, closed: bytes) -> bytes:
         """Raises InvalidTag when the pepper is another one than it was: the reply cannot be told again."""
         return self._cipher.decrypt(closed[:_NONCE_BYTES], closed[_NONCE_BYTES:], _name_of(tx, key))
+
+
+def scope_of_address(address: str, pepper: bytes) -> Scope:
+    """Where replies are kept of requests that come without an API key: apart for each address that they come from.
+
+    It is as if the address had a workspace. None has its id, since those are of version 7, and nobody who does not
+    know the pepper can tell the address from it.
+    """
+    digest = hmac.digest(pepper, b"roadbed open idempotency v1 " + address.encode(), hashlib.sha256)
+    return Scope(UUID(bytes=digest[:16], version=5), livemode=False)
 
 
 class KeyReused(Problem):

@@ -160,14 +160,21 @@ class Route(APIRoute):
             await request.read(stores.settings.body_limit_bytes, stores.settings.body_timeout_s)
             sent = request.headers.getlist(idempotency.HEADER) if request.method == "POST" else []
             key = idempotency.read_key(sent)
-            if key is None or scope.workspace_id is None:
+            if key is None:
                 response = await _run(stores, scope, request, handle)
                 if by_content and isinstance(response, Reply) and "etag" not in response.headers:
                     return fresh_by_content(request, response)
                 return response
+            if scope.workspace_id is None:
+                scope = idempotency.scope_of_address(address_of(request), stores.settings.pepper_bytes)
             return await _run_once(stores, scope, request, handle, key)
 
         return run
+
+
+def address_of(request: Request) -> str:
+    """Where the request came from, for what is held apart by address."""
+    return request.client.host if request.client else "unknown"
 
 
 class OpenRoute(Route):
@@ -209,6 +216,9 @@ async def _run_once(stores: Stores, scope: Scope, request: WireRequest, handle: 
                 return kept
             response = request.app.state.problem_reply(request, problem)
         promise = _promise(response)
+        if tx.scope is not scope:
+            # Signing up speaks for the workspace that it makes. The reply belongs to whoever asked.
+            await tx.speak_for(scope)
         await idempotency.keep(tx, vault, key, print_, response, promised=promise is not None)
         await tx.commit()
     if promise is None:

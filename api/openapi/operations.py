@@ -79,7 +79,7 @@ def _etags(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> N
 
 
 def _responses(path: str, method: str, operation: dict[str, Any]) -> None:
-    """Shared problems and headers instead of FastAPI's 422, and the idempotency key of every POST with a caller."""
+    """Shared problems and headers instead of FastAPI's 422, and the idempotency key of every POST."""
     responses = operation["responses"]
     responses.pop("422", None)
     for status, response in responses.items():
@@ -105,7 +105,7 @@ def _responses(path: str, method: str, operation: dict[str, Any]) -> None:
             "description": "The caller has this version already.",
             "headers": headers_of("304") | {"ETag": {"$ref": "#/components/headers/ETag"}},
         }
-    if method == "post" and needed(operation) is not None:
+    if method == "post":
         statuses |= {"409", "422"}
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
     for status in statuses:

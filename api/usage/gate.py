@@ -9,6 +9,7 @@ from fastapi import Request
 
 from api.accounts.auth import Caller, bearer
 from api.http.ratelimit import Rate, RateLimiter
+from api.http.route import address_of
 from api.settings import Settings
 from api.stores import Stores, Transaction
 from api.usage.meter import READ_MONTH, Meter
@@ -82,8 +83,7 @@ class Gate:
     async def admit_anyone(self, request: Request) -> None:
         """For routes without a key: by address. Raises TooManyRequests, and Unauthenticated for a key that is wrong."""
         request.state.limit_headers = {"RateLimit-Policy": self._open_rate.policy}
-        address = request.client.host if request.client else "unknown"
-        left = await self._limiter.take({f"ip:{address}": self._open_rate})
+        left = await self._limiter.take({f"ip:{address_of(request)}": self._open_rate})
         request.state.limit_headers["RateLimit"] = f'"second";r={left};t=1'
         if "authorization" in request.headers:
             # None is needed, but one that was mistyped or revoked is better told here than at the next call.

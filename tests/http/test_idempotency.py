@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from tests.support.problems import problem
 from tests.support.workspace import Workspace
@@ -138,6 +139,52 @@ async def test_secrets_in_a_kept_reply_are_not_readable_in_the_database(
     assert secret.encode() not in b"".join(bytes(row["body"]) for row in rows)
     assert secret not in str([dict(row) for row in rows])
     assert (await workspace.live.post("/v1/keys", json=body, headers=KEY)).json()["secret"] == secret
+
+
+_SIGNUP = {"email": "ada@example.com", "workspace": "Acme"}
+
+
+@pytest.mark.parametrize(("path", "body"), [("/v1/signup", _SIGNUP), ("/v1/sandboxes", None)])
+async def test_without_an_api_key_a_repeated_post_is_done_once_too(
+    client: httpx.AsyncClient, owner: asyncpg.Connection, path: str, body: dict[str, str] | None
+) -> None:
+    first = await client.post(path, json=body, headers=KEY)
+    again = await client.post(path, json=body, headers=KEY)
+    assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
+    assert "idempotency-replayed" not in first.headers
+    assert again.headers["idempotency-replayed"] == "true"
+    assert await _count(owner, "workspaces") == 1
+    problem(await client.post(path, json={"email": "eve@example.com", "workspace": "x"}, headers=KEY), 422)
+    # The secret that was told works, and does not stand in the database.
+    secret = next(key["secret"] for key in first.json().values() if isinstance(key, dict) and "secret" in key)
+    shown = await client.get("/v1/features", headers={"Authorization": f"Bearer {secret}"})
+    assert shown.status_code == 200
+    kept = await owner.fetch("SELECT key, headers, body FROM idempotency_keys")
+    assert len(kept) == 1
+    assert secret.encode() not in kept[0]["body"]
+
+
+async def test_without_an_api_key_replies_are_kept_apart_by_address(
+    application: FastAPI, client: httpx.AsyncClient, owner: asyncpg.Connection
+) -> None:
+    answers = []
+    for address in ("192.0.2.1", "192.0.2.2"):
+        transport = httpx.ASGITransport(application, client=(address, 4711))
+        async with httpx.AsyncClient(transport=transport, base_url="http://roadbed.test") as caller:
+            answers += [await caller.post("/v1/signup", json=_SIGNUP, headers=KEY) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201] * 4
+    assert answers[0].content == answers[1].content != answers[2].content == answers[3].content
+    assert await _count(owner, "workspaces") == 2
+    rows = await owner.fetch("SELECT workspace_id FROM idempotency_keys")
+    assert len({row["workspace_id"] for row in rows}) == 2
+
+
+async def test_twins_that_sign_up_at_once_make_one_workspace(
+    client: httpx.AsyncClient, owner: asyncpg.Connection
+) -> None:
+    answers = await asyncio.gather(*(client.post("/v1/signup", json=_SIGNUP, headers=KEY) for _ in range(20)))
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert await _count(owner, "workspaces") == 1
 
 
 async def test_an_old_reply_is_forgotten_by_the_worker(

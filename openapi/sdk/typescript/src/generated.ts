@@ -201,6 +201,13 @@ export type Allocation = {
  */
 export type AllocationDrifted = {
     /**
+     * Always 1: it is written once and never changes.
+     * @minimum 1
+     * @maximum 1
+     * @format int32
+     */
+    version: 1;
+    /**
      * Its id, a prefix that tells the kind and 26 characters.
      * @minLength 30
      * @maxLength 30
@@ -338,8 +345,8 @@ export type Answered = {
      */
     title: string;
     /**
-     * Goes up by one with each change.
-     * @minimum -9007199254740991
+     * Goes up by one with each change; the ETag in quotes.
+     * @minimum 1
      * @maximum 9007199254740991
      * @format int64
      */
@@ -1807,6 +1814,13 @@ export type Churn = {
  * The churn exceeded.
  */
 export type ChurnExceeded = {
+    /**
+     * Always 1: it is written once and never changes.
+     * @minimum 1
+     * @maximum 1
+     * @format int32
+     */
+    version: 1;
     /**
      * Its id, a prefix that tells the kind and 26 characters.
      * @minLength 30
@@ -5449,6 +5463,13 @@ export type FirstCallMade = {
      */
     object: "first_call";
     /**
+     * Goes up by one with each change; the ETag in quotes.
+     * @minimum 1
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    version: number;
+    /**
      * The id of the key.
      * @minLength 30
      * @maxLength 30
@@ -6624,7 +6645,7 @@ export type KeyRevoked = {
  */
 export type KeyRotated = {
     /**
-     * Its id, a prefix that tells the kind and 26 characters.
+     * That of the old key.
      * @minLength 30
      * @maxLength 30
      * @pattern ^key_[0-7][0-9a-hjkmnp-tv-z]{25}$
@@ -6634,6 +6655,13 @@ export type KeyRotated = {
      * The kind of resource.
      */
     object: "key_rotation";
+    /**
+     * That of the old key.
+     * @minimum 1
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    version: number;
     key: Key;
     old: Key;
 };
@@ -6670,6 +6698,13 @@ export type Linked = {
      * The kind of resource.
      */
     object: "decision_link";
+    /**
+     * Goes up by one with each event of the decision: the first is its own version, then.
+     * @minimum 2
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    version: number;
     /**
      * True for live data, false for the sandbox.
      */
@@ -7230,6 +7265,83 @@ export type Metric = {
      * @format int64
      */
     of: number;
+};
+
+/**
+ * What a success metric was found to be.
+ */
+export type MetricObserved = {
+    /**
+     * Its id, a prefix that tells the kind and 26 characters.
+     * @minLength 30
+     * @maxLength 30
+     * @pattern ^obs_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string;
+    /**
+     * The kind of resource.
+     */
+    object: "observation";
+    /**
+     * True for live data, false for the sandbox.
+     */
+    livemode: boolean;
+    /**
+     * The PRD it belongs to.
+     * @minLength 30
+     * @maxLength 30
+     * @pattern ^prd_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    prd_id: string;
+    /**
+     * The metric it belongs to.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    metric_id: string;
+    /**
+     * The number itself.
+     * @format double
+     */
+    value: number;
+    /**
+     * From the baseline to the target; null without both.
+     * @format double
+     */
+    progress_percent: number | null;
+    /**
+     * Whether it reaches the target; null without one.
+     */
+    met: boolean | null;
+    /**
+     * Where it came from.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    source: string | null;
+    /**
+     * RFC 3339, UTC.
+     * @minLength 20
+     * @maxLength 40
+     * @format date-time
+     */
+    observed_at: string;
+    /**
+     * RFC 3339, UTC.
+     * @minLength 20
+     * @maxLength 40
+     * @format date-time
+     */
+    created_at: string;
+    /**
+     * Always 1: it is written once and never changes.
+     * @minimum 1
+     * @maximum 1
+     * @format int32
+     */
+    version: 1;
 };
 
 /**
@@ -8471,6 +8583,13 @@ export type PhasedTold = {
  */
 export type Ping = {
     /**
+     * Always 1: it is written once and never changes.
+     * @minimum 1
+     * @maximum 1
+     * @format int32
+     */
+    version: 1;
+    /**
      * What is wrong, as a sentence.
      * @minLength 0
      * @maxLength 4194304
@@ -9418,6 +9537,13 @@ export type PlanUpgraded = {
      * The kind of resource.
      */
     object: "plan";
+    /**
+     * Goes up by one with each change; the ETag in quotes.
+     * @minimum 1
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    version: number;
     /**
      * What it was.
      */
@@ -10540,6 +10666,69 @@ export type Promote = {
 };
 
 /**
+ * A new view of the roadmap.
+ */
+export type Published = {
+    /**
+     * Its id, a prefix that tells the kind and 26 characters.
+     * @minLength 31
+     * @maxLength 31
+     * @pattern ^view_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string;
+    /**
+     * The kind of resource.
+     */
+    object: "roadmap_view";
+    /**
+     * True for live data, false for the sandbox.
+     */
+    livemode: boolean;
+    /**
+     * A short name that people recognise.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    title: string;
+    /**
+     * Whom it is for.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    audience: string;
+    /**
+     * The revision of the roadmap.
+     * @minLength 30
+     * @maxLength 30
+     * @pattern ^rev_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    revision_id: string;
+    /**
+     * Who wrote it.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    author: string;
+    /**
+     * RFC 3339, UTC.
+     * @minLength 20
+     * @maxLength 40
+     * @format date-time
+     */
+    created_at: string;
+    /**
+     * Always 1: it is written once and never changes.
+     * @minimum 1
+     * @maximum 1
+     * @format int32
+     */
+    version: 1;
+};
+
+/**
  * A merge patch of one open question. An `answer` closes it.
  */
 export type QuestionPatch = {
@@ -10948,6 +11137,135 @@ export type Reprioritize = {
      * @pattern ^[^\u0000]*\S[^\u0000]*$
      */
     reason?: string | null;
+};
+
+/**
+ * A new revision of the ranking.
+ */
+export type Reprioritized = {
+    /**
+     * Null for a dry run.
+     * @minLength 30
+     * @maxLength 30
+     * @pattern ^rev_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string | null;
+    /**
+     * The kind of resource.
+     */
+    object: "roadmap_revision";
+    /**
+     * True for live data, false for the sandbox.
+     */
+    livemode: boolean;
+    /**
+     * The scoring framework.
+     * @minLength 1
+     * @maxLength 64
+     * @pattern ^[a-z][a-z0-9_]*$
+     */
+    framework: string;
+    /**
+     * Which of the variants.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    variant: string | null;
+    /**
+     * The version of the model.
+     * @minimum -9007199254740991
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    model_version: number | null;
+    /**
+     * Why it was done.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    reason: string | null;
+    /**
+     * The name of the key that asked.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    author: string;
+    /**
+     * RFC 3339, UTC.
+     * @minLength 20
+     * @maxLength 40
+     * @format date-time
+     */
+    created_at: string;
+    /**
+     * Best first, of equal values the older feature: the first 1,000; the rest by its `ranking` pages.
+     * @minItems 0
+     * @maxItems 1000
+     */
+    ranking: Ranked[];
+    /**
+     * How many are ranked.
+     * @minimum -9007199254740991
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    ranking_total: number;
+    /**
+     * The fewest features whose moves explain the new order: the first 1,000.
+     * @minItems 0
+     * @maxItems 1000
+     */
+    moves: Moved[];
+    /**
+     * How many moved.
+     * @minimum -9007199254740991
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    moves_total: number;
+    churn: Churn;
+    /**
+     * Whether a freeze was in force.
+     */
+    frozen: boolean;
+    /**
+     * How many features an override has placed.
+     * @minimum -9007199254740991
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    overridden: number;
+    /**
+     * How many features only an older version of the model has scored: they are ranked by what this version makes of those inputs.
+     * @minimum 0
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    carried_over: number;
+    /**
+     * How many features only an older version has scored, with inputs that this one does not take: they are not ranked. Score them anew.
+     * @minimum 0
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    outdated: number;
+    /**
+     * The scenario that was promoted with it.
+     * @minLength 31
+     * @maxLength 31
+     * @pattern ^scen_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    scenario_id: string | null;
+    /**
+     * Always 1: it is written once and never changes.
+     * @minimum 1
+     * @maximum 1
+     * @format int32
+     */
+    version: 1;
 };
 
 /**
@@ -11399,6 +11717,13 @@ export type ReviewDue = {
      */
     object: "decision_review";
     /**
+     * Goes up by one with each event of the decision: the first is its own version, then.
+     * @minimum 2
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    version: number;
+    /**
      * True for live data, false for the sandbox.
      */
     livemode: boolean;
@@ -11479,6 +11804,84 @@ export type ReviewList = {
      * With `include=total_count`: true says that there are more than 10,000.
      */
     total_count_capped?: boolean;
+};
+
+/**
+ * A new review, and what it did.
+ */
+export type ReviewSubmitted = {
+    /**
+     * Its id, a prefix that tells the kind and 26 characters.
+     * @minLength 30
+     * @maxLength 30
+     * @pattern ^rvw_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string;
+    /**
+     * The kind of resource.
+     */
+    object: "review";
+    /**
+     * True for live data, false for the sandbox.
+     */
+    livemode: boolean;
+    /**
+     * The PRD it belongs to.
+     * @minLength 30
+     * @maxLength 30
+     * @pattern ^prd_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    prd_id: string;
+    /**
+     * The version of the text.
+     * @minimum -9007199254740991
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    content_version: number;
+    /**
+     * What the figures say to do.
+     */
+    verdict: "approve" | "request_changes" | "comment";
+    /**
+     * Who reviewed it.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    reviewer: string;
+    /**
+     * The text.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    body: string | null;
+    /**
+     * What was said about it.
+     * @minItems 0
+     * @maxItems 100000
+     */
+    comments: Comment[];
+    /**
+     * RFC 3339, UTC.
+     * @minLength 20
+     * @maxLength 40
+     * @format date-time
+     */
+    created_at: string;
+    /**
+     * The prd status.
+     */
+    prd_status: "draft" | "in_review" | "approved" | "shipped" | "archived";
+    approval: Approval;
+    /**
+     * Always 1: it is written once and never changes.
+     * @minimum 1
+     * @maximum 1
+     * @format int32
+     */
+    version: 1;
 };
 
 /**
@@ -12630,6 +13033,120 @@ export type ScoreList = {
      * With `include=total_count`: true says that there are more than 10,000.
      */
     total_count_capped?: boolean;
+};
+
+/**
+ * A new score. Scores are never changed: the next one is another.
+ */
+export type Scored = {
+    /**
+     * Its id, a prefix that tells the kind and 26 characters.
+     * @minLength 32
+     * @maxLength 32
+     * @pattern ^score_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    id: string;
+    /**
+     * The kind of resource.
+     */
+    object: "score";
+    /**
+     * True for live data, false for the sandbox.
+     */
+    livemode: boolean;
+    /**
+     * The feature it belongs to.
+     * @minLength 31
+     * @maxLength 31
+     * @pattern ^feat_[0-7][0-9a-hjkmnp-tv-z]{25}$
+     */
+    feature_id: string;
+    /**
+     * The scoring framework.
+     * @minLength 1
+     * @maxLength 64
+     * @pattern ^[a-z][a-z0-9_]*$
+     */
+    framework: string;
+    /**
+     * Which of the variants.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    variant: string | null;
+    /**
+     * The version of the model.
+     * @minimum -9007199254740991
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    model_version: number | null;
+    /**
+     * The formula's name and version, `rice@1`.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    formula: string;
+    /**
+     * The scale it is measured on.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    scale: string | null;
+    /**
+     * What the figure is computed from.
+     */
+    inputs: Record<string, JsonValue>;
+    /**
+     * Exact to six decimals, half to even.
+     * @format double
+     */
+    value: number;
+    /**
+     * What else the framework tells: a Kano category, a quadrant, a band.
+     */
+    outcome: Record<string, JsonValue>;
+    /**
+     * The person or agent named, or the name of the key that scored.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    author: string;
+    /**
+     * Whether a person or a program wrote it.
+     */
+    author_kind: "person" | "key" | "agent";
+    /**
+     * What supports it.
+     * @minItems 0
+     * @maxItems 20
+     */
+    evidence: EvidenceShown[];
+    /**
+     * A remark.
+     * @minLength 0
+     * @maxLength 4194304
+     * @pattern ^[^\u0000]*$
+     */
+    note: string | null;
+    /**
+     * RFC 3339, UTC.
+     * @minLength 20
+     * @maxLength 40
+     * @format date-time
+     */
+    created_at: string;
+    /**
+     * Always 1: it is written once and never changes.
+     * @minimum 1
+     * @maximum 1
+     * @format int32
+     */
+    version: 1;
 };
 
 /**
@@ -13807,6 +14324,13 @@ export type StepCompleted = {
      */
     object: "tutorial_step";
     /**
+     * Goes up by one with each change; the ETag in quotes.
+     * @minimum 1
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    version: number;
+    /**
      * The step.
      */
     step: "key" | "feature" | "score" | "endpoint" | "roadmap" | "webhook" | "decision" | "record";
@@ -13933,8 +14457,8 @@ export type Superseded = {
      */
     title: string;
     /**
-     * Goes up by one with each change.
-     * @minimum -9007199254740991
+     * Goes up by one with each change; the ETag in quotes.
+     * @minimum 1
      * @maximum 9007199254740991
      * @format int64
      */
@@ -14543,6 +15067,13 @@ export type ThresholdReached = {
      * The kind of resource.
      */
     object: "quota";
+    /**
+     * Goes up by one with each change; the ETag in quotes.
+     * @minimum 1
+     * @maximum 9007199254740991
+     * @format int64
+     */
+    version: number;
     /**
      * The plan.
      */
@@ -16389,7 +16920,7 @@ export type FeatureScoredEvent = {
      * True for live data, false for the sandbox.
      */
     livemode: boolean;
-    data: Score;
+    data: Scored;
 };
 
 /**
@@ -16569,7 +17100,7 @@ export type MetricObservedEvent = {
      * True for live data, false for the sandbox.
      */
     livemode: boolean;
-    data: Observation;
+    data: MetricObserved;
 };
 
 /**
@@ -17253,7 +17784,7 @@ export type ReviewSubmittedEvent = {
      * True for live data, false for the sandbox.
      */
     livemode: boolean;
-    data: ReviewAnswered;
+    data: ReviewSubmitted;
 };
 
 /**
@@ -17361,7 +17892,7 @@ export type RoadmapPublishedEvent = {
      * True for live data, false for the sandbox.
      */
     livemode: boolean;
-    data: ViewSummary;
+    data: Published;
 };
 
 /**
@@ -17397,7 +17928,7 @@ export type RoadmapReprioritizedEvent = {
      * True for live data, false for the sandbox.
      */
     livemode: boolean;
-    data: Revision;
+    data: Reprioritized;
 };
 
 /**
@@ -22577,6 +23108,16 @@ export type Sign_upResult = SignedUp;
 
 export type Sign_upBody = Signup;
 
+export type Sign_upHeaders = {
+    /**
+     * Makes the request safe to send again for 24 hours: a UUID is a good one.
+     * @minLength 1
+     * @maxLength 255
+     * @pattern ^[\x21-\x7e]+$
+     */
+    "Idempotency-Key"?: string;
+};
+
 export type Sign_upResponseHeaders = {
     requestId?: string;
     accessControlAllowOrigin?: string;
@@ -22587,6 +23128,7 @@ export type Sign_upResponseHeaders = {
 
 export type Sign_upVariables = {
     body: Sign_upBody;
+    headers?: Sign_upHeaders;
 };
 
 export type List_keysResult = KeyList;
@@ -23014,12 +23556,26 @@ export type Claim_sandboxVariables = {
 
 export type Open_sandboxResult = Sandbox;
 
+export type Open_sandboxHeaders = {
+    /**
+     * Makes the request safe to send again for 24 hours: a UUID is a good one.
+     * @minLength 1
+     * @maxLength 255
+     * @pattern ^[\x21-\x7e]+$
+     */
+    "Idempotency-Key"?: string;
+};
+
 export type Open_sandboxResponseHeaders = {
     requestId?: string;
     accessControlAllowOrigin?: string;
     ratelimit?: string;
     ratelimitPolicy?: string;
     location?: string;
+};
+
+export type Open_sandboxVariables = {
+    headers?: Open_sandboxHeaders;
 };
 
 export type Get_decision_markdownResult = string;
@@ -24975,6 +25531,7 @@ export type Ops = {
     sign_up: {
         args: {
             body: Sign_upBody;
+            headers?: Sign_upHeaders;
         };
         result: Sign_upResult;
         headers: {
@@ -25186,7 +25743,9 @@ export type Ops = {
         };
     };
     open_sandbox: {
-        args: {};
+        args: {
+            headers?: Open_sandboxHeaders;
+        };
         result: Open_sandboxResult;
         headers: {
             requestId?: string;
@@ -25414,7 +25973,7 @@ export const OPERATIONS = {
     pause_operation: { id: "pause_operation", method: "POST", path: "/operations/{id}/pause", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     resume_operation: { id: "resume_operation", method: "POST", path: "/operations/{id}/resume", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     cancel_operation: { id: "cancel_operation", method: "POST", path: "/operations/{id}/cancel", tags: ["operations"], params: [{ name: "id", in: "path" }, { name: "If-Match", in: "header" }, { name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
-    sign_up: { id: "sign_up", method: "POST", path: "/signup", tags: ["accounts"], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
+    sign_up: { id: "sign_up", method: "POST", path: "/signup", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     list_keys: { id: "list_keys", method: "GET", path: "/keys", tags: ["accounts"], params: [{ name: "limit", in: "query" }, { name: "cursor", in: "query" }, { name: "include", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }], pagination: { style: "cursor", param: "cursor", nextCursor: "/next_cursor", hasMore: "/has_more", items: "/data" } },
     create_key: { id: "create_key", method: "POST", path: "/keys", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     get_key: { id: "get_key", method: "GET", path: "/keys/{id}", tags: ["accounts"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
@@ -25431,7 +25990,7 @@ export const OPERATIONS = {
     reset_sandbox: { id: "reset_sandbox", method: "POST", path: "/sandbox/reset", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     seed_sandbox: { id: "seed_sandbox", method: "POST", path: "/sandbox/seed", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     claim_sandbox: { id: "claim_sandbox", method: "POST", path: "/sandboxes/claim", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
-    open_sandbox: { id: "open_sandbox", method: "POST", path: "/sandboxes", tags: ["accounts"], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
+    open_sandbox: { id: "open_sandbox", method: "POST", path: "/sandboxes", tags: ["accounts"], params: [{ name: "Idempotency-Key", in: "header" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "location", key: "location", type: "string" }] },
     get_decision_markdown: { id: "get_decision_markdown", method: "GET", path: "/decisions/{id}", tags: ["decisions"], params: [{ name: "id", in: "path" }, { name: "format", in: "query" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },
     lint_markdown_sarif: { id: "lint_markdown_sarif", method: "POST", path: "/prds/lint", tags: ["prds"], params: [{ name: "Idempotency-Key", in: "header" }], body: { contentType: "application/json" }, security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }] },
     get_prd_markdown: { id: "get_prd_markdown", method: "GET", path: "/prds/{id}", tags: ["prds"], params: [{ name: "id", in: "path" }], security: [[{ scheme: "key", kind: "bearer" }]], responseHeaders: [{ name: "request-id", key: "requestId", type: "string" }, { name: "access-control-allow-origin", key: "accessControlAllowOrigin", type: "string" }, { name: "ratelimit", key: "ratelimit", type: "string" }, { name: "ratelimit-policy", key: "ratelimitPolicy", type: "string" }, { name: "etag", key: "etag", type: "string" }] },

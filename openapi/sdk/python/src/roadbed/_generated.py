@@ -63,6 +63,7 @@ class Allocation:
 @dataclass
 class AllocationDrifted:
     """The allocation drifted."""
+    version: float
     id: str
     object: str
     livemode: bool
@@ -502,6 +503,7 @@ class Churn:
 @dataclass
 class ChurnExceeded:
     """The churn exceeded."""
+    version: float
     id: str
     object: str
     livemode: bool
@@ -1434,6 +1436,7 @@ class FirstCallMade:
     """The workspace has made its first successful call."""
     id: str
     object: str
+    version: int
     key_id: str
     after_s: float
 
@@ -1744,6 +1747,7 @@ class KeyRotated:
     """A key was replaced; `key` is the new one, and `old` says until when the other works."""
     id: str
     object: str
+    version: int
     key: Key
     old: Key
 
@@ -1760,6 +1764,7 @@ class Linked:
     """A decision that a later one took the place of, or amended."""
     id: str
     object: str
+    version: int
     livemode: bool
     kind: str
     number: int
@@ -1919,6 +1924,23 @@ class Metric:
     target: Optional[Target]
     met: Optional[bool]
     of: int
+
+
+@dataclass
+class MetricObserved:
+    """What a success metric was found to be."""
+    id: str
+    object: str
+    livemode: bool
+    prd_id: str
+    metric_id: str
+    value: float
+    progress_percent: Optional[float]
+    met: Optional[bool]
+    source: Optional[str]
+    observed_at: str
+    created_at: str
+    version: float
 
 
 @dataclass
@@ -2249,6 +2271,7 @@ class PhasedTold:
 @dataclass
 class Ping:
     """What a test event carries."""
+    version: float
     message: str
 
 
@@ -2473,6 +2496,7 @@ class PlanUpgraded:
     """The plan upgraded."""
     id: str
     object: str
+    version: int
     was: str
     plan: str
     limit: int
@@ -2734,6 +2758,20 @@ class Promote:
 
 
 @dataclass
+class Published:
+    """A new view of the roadmap."""
+    id: str
+    object: str
+    livemode: bool
+    title: str
+    audience: str
+    revision_id: str
+    author: str
+    created_at: str
+    version: float
+
+
+@dataclass
 class QuestionPatch:
     """A merge patch of one open question. An `answer` closes it."""
     text: Optional[str] = None
@@ -2853,6 +2891,31 @@ class Reprioritize:
     model_version: Optional[int] = None
     dry_run: Optional[bool] = None
     reason: Optional[str] = None
+
+
+@dataclass
+class Reprioritized:
+    """A new revision of the ranking."""
+    id: Optional[str]
+    object: str
+    livemode: bool
+    framework: str
+    variant: Optional[str]
+    model_version: Optional[int]
+    reason: Optional[str]
+    author: str
+    created_at: str
+    ranking: List[Ranked]
+    ranking_total: int
+    moves: List[Moved]
+    moves_total: int
+    churn: Churn
+    frozen: bool
+    overridden: int
+    carried_over: int
+    outdated: int
+    scenario_id: Optional[str]
+    version: float
 
 
 @dataclass
@@ -2978,6 +3041,7 @@ class ReviewDue:
     """A decision that is due for another look."""
     id: str
     object: str
+    version: int
     livemode: bool
     number: int
     title: str
@@ -2996,6 +3060,24 @@ class ReviewList:
     next_cursor: Optional[str]
     total_count: Optional[int] = None
     total_count_capped: Optional[bool] = None
+
+
+@dataclass
+class ReviewSubmitted:
+    """A new review, and what it did."""
+    id: str
+    object: str
+    livemode: bool
+    prd_id: str
+    content_version: int
+    verdict: str
+    reviewer: str
+    body: Optional[str]
+    comments: List[Comment]
+    created_at: str
+    prd_status: str
+    approval: Approval
+    version: float
 
 
 @dataclass
@@ -3303,6 +3385,29 @@ class ScoreList:
 
 
 @dataclass
+class Scored:
+    """A new score. Scores are never changed: the next one is another."""
+    id: str
+    object: str
+    livemode: bool
+    feature_id: str
+    framework: str
+    variant: Optional[str]
+    model_version: Optional[int]
+    formula: str
+    scale: Optional[str]
+    inputs: Dict[str, JsonValue]
+    value: float
+    outcome: Dict[str, JsonValue]
+    author: str
+    author_kind: str
+    evidence: List[EvidenceShown]
+    note: Optional[str]
+    created_at: str
+    version: float
+
+
+@dataclass
 class Secret:
     """Shown once, here."""
     id: str
@@ -3605,6 +3710,7 @@ class StepCompleted:
     """A step of the tutorial is done, for the first time."""
     id: str
     object: str
+    version: int
     step: str
     completed_at: str
     completed: int
@@ -3807,6 +3913,7 @@ class ThresholdReached:
     """A share of the month's calls is used."""
     id: str
     object: str
+    version: int
     plan: str
     percent: float
     limit: int
@@ -4389,7 +4496,7 @@ class FeatureScoredEvent:
     timestamp: str
     workspace_id: str
     livemode: bool
-    data: Score
+    data: Scored
 
     # Python field name -> wire (JSON) name, for (de)serialization.
     _field_map: ClassVar[Dict[str, str]] = {"type_": "type"}
@@ -4459,7 +4566,7 @@ class MetricObservedEvent:
     timestamp: str
     workspace_id: str
     livemode: bool
-    data: Observation
+    data: MetricObserved
 
     # Python field name -> wire (JSON) name, for (de)serialization.
     _field_map: ClassVar[Dict[str, str]] = {"type_": "type"}
@@ -4725,7 +4832,7 @@ class ReviewSubmittedEvent:
     timestamp: str
     workspace_id: str
     livemode: bool
-    data: ReviewAnswered
+    data: ReviewSubmitted
 
     # Python field name -> wire (JSON) name, for (de)serialization.
     _field_map: ClassVar[Dict[str, str]] = {"type_": "type"}
@@ -4767,7 +4874,7 @@ class RoadmapPublishedEvent:
     timestamp: str
     workspace_id: str
     livemode: bool
-    data: ViewSummary
+    data: Published
 
     # Python field name -> wire (JSON) name, for (de)serialization.
     _field_map: ClassVar[Dict[str, str]] = {"type_": "type"}
@@ -4781,7 +4888,7 @@ class RoadmapReprioritizedEvent:
     timestamp: str
     workspace_id: str
     livemode: bool
-    data: Revision
+    data: Reprioritized
 
     # Python field name -> wire (JSON) name, for (de)serialization.
     _field_map: ClassVar[Dict[str, str]] = {"type_": "type"}
