@@ -8,6 +8,7 @@ from sqlalchemy import text
 from api.accounts.auth import WorkspaceRoute
 from api.http.reply import Reply, computed
 from api.http.route import OpenStores, Tx, operation
+from api.problems import Problem
 from api.stores import Prepared
 from api.usage.read import read_quota, read_usage
 from api.usage.schemas import QuotaPolicyPatch, QuotaShown, UsageQuery, UsageShown
@@ -18,6 +19,13 @@ _SET_POLICY = Prepared(
         "WHERE id = :workspace_id AND quota_policy <> :policy"
     )
 )
+
+
+class LiveOnly(Problem):
+    """What a test key does stays in the sandbox; this is about the workspace itself."""
+
+    status, code, title = 403, "live_only", "Only a live key may do this"
+
 
 router = APIRouter(route_class=WorkspaceRoute, tags=["accounts"])
 
@@ -30,6 +38,8 @@ async def get_usage(tx: Tx, stores: OpenStores, query: Annotated[UsageQuery, Que
 
 @router.patch("/usage", **operation("set_quota_policy", scope="keys:admin", returns=QuotaShown))
 async def set_policy(tx: Tx, stores: OpenStores, patch: QuotaPolicyPatch) -> Reply:
-    """Say what happens when the month's calls are used up."""
+    """Say what happens when the month's calls are used up. With a live key: it is live calls that have a quota."""
+    if not tx.scope.livemode:
+        raise LiveOnly("The quota is of live calls. Send this with a live key (rb_live_…) of the workspace.")
     await tx.run(_SET_POLICY, policy=patch.policy)
     return computed(await read_quota(tx, stores.settings))

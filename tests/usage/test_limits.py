@@ -15,9 +15,18 @@ from api.http.ratelimit import Rate, RateLimiter, TooManyRequests
 from api.main import create_app
 from api.settings import Settings
 from api.stores import open_stores
+from tests.support.problems import problem
 from tests.support.receiver import Receiver
 from tests.support.workspace import Workspace, sign_up
 from workers.deliver import Courier
+
+
+async def test_a_test_key_cannot_change_what_happens_to_live_calls(workspace: Workspace) -> None:
+    before = (await workspace.live.get("/v1/usage")).json()["quota"]["policy"]
+    problem(await workspace.test.patch("/v1/usage", json={"policy": "auto_upgrade"}), 403, "live_only")
+    assert (await workspace.live.get("/v1/usage")).json()["quota"]["policy"] == before == "block"
+    changed = await workspace.live.patch("/v1/usage", json={"policy": "auto_upgrade"})
+    assert (changed.status_code, changed.json()["policy"]) == (200, "auto_upgrade")
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ export type ProblemCode =
   | "invalid_request"
   | "key_ended"
   | "last_secret"
+  | "live_only"
   | "method_not_allowed"
   | "not_acceptable"
   | "not_approved"

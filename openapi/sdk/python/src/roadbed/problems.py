@@ -89,6 +89,10 @@ class LastSecret(APIError):
     """`last_secret`."""
 
 
+class LiveOnly(APIError):
+    """`live_only`."""
+
+
 class MethodNotAllowed(APIError):
     """`method_not_allowed`."""
 
@@ -247,6 +251,7 @@ BY_CODE: Dict[str, Type[APIError]] = {
     "invalid_request": InvalidRequest,
     "key_ended": KeyEnded,
     "last_secret": LastSecret,
+    "live_only": LiveOnly,
     "method_not_allowed": MethodNotAllowed,
     "not_acceptable": NotAcceptable,
     "not_approved": NotApproved,
