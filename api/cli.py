@@ -1,9 +1,11 @@
 """The `roadbed` command."""
 
 import asyncio
+import io
 import logging
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import structlog
 import typer
@@ -14,7 +16,10 @@ from api.commands.sentences import sentences
 from api.settings import Settings
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Roadbed: the system of record for product decisions."
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Roadbed: the system of record for product decisions.",
 )
 
 STOP_WAIT_S = 10
@@ -35,7 +40,7 @@ def serve() -> None:
 
     from api.http.connections import prompt  # noqa: PLC0415
 
-    settings = _settings()
+    settings = _settings(serving=True)
     uvicorn.run(
         "api.main:served",
         factory=True,
@@ -59,7 +64,7 @@ def worker() -> None:
 
     from workers.run import run_worker  # noqa: PLC0415
 
-    settings = _settings()
+    settings = _settings(serving=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run_worker(settings))
 
@@ -69,9 +74,12 @@ def migrate(
     to: Annotated[str, typer.Argument(help="A revision, `head`, or `-1` for one back.")] = "head",
 ) -> None:
     """Bring the tables up to date, or back to a revision."""
+    from api.commands.database import postgres  # noqa: PLC0415
     from api.migrate import migrate_to  # noqa: PLC0415
 
-    migrate_to(_settings().database_url, to)
+    url = _settings(logs=sys.stderr).database_url
+    with sentences(), postgres(url):
+        migrate_to(url, to)
     typer.echo(f"The tables are at {to}.")
 
 
@@ -103,9 +111,12 @@ def docs() -> None:
 @app.command()
 def verify() -> None:
     """Recompute every chain of recorded decisions; ends with 1 when a row was tampered with."""
+    from api.commands.database import postgres  # noqa: PLC0415
     from api.commands.verify import verify_all  # noqa: PLC0415
 
-    chains = asyncio.run(verify_all(_settings()))
+    settings = _settings(logs=sys.stderr)
+    with sentences(), postgres(settings.database_url):
+        chains = asyncio.run(verify_all(settings))
     for chain in chains:
         for line in chain.lines:
             typer.echo(line)
@@ -209,24 +220,50 @@ install(app)
 
 
 def main() -> None:
+    """Raises SystemExit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that has no ✓ is no reason to fail
+    if any("\udc80" <= character <= "\udcff" for word in sys.argv for character in word):
+        sys.exit("roadbed: An argument is not UTF-8. Write it in UTF-8.")
     app()
 
 
-def _settings() -> Settings:
+def _settings(*, serving: bool = False, logs: TextIO | None = None) -> Settings:
+    """Ends with 2 for a wrong setting. What serves has its secrets looked at, too; it logs to standard output."""
     try:
         settings = Settings()
     except ValidationError as error:
         for finding in error.errors():
             typer.echo(f"ROADBED_{str(finding['loc'][0]).upper()}: {finding['msg']}", err=True)
         raise typer.Exit(2) from None
-    _configure_logs(settings.log_level)
+    if serving and (wrong := _wrong_secret(settings)):
+        typer.echo(wrong, err=True)
+        raise typer.Exit(2)
+    _configure_logs(settings.log_level, logs)
     return settings
 
 
-def _configure_logs(level_name: str) -> None:
+def _wrong_secret(settings: Settings) -> str | None:
+    """A sentence about the first secret that is missing or malformed."""
+    from api.webhooks.sealing import Sealer, SettingMalformed  # noqa: PLC0415
+
+    try:
+        assert settings.pepper_bytes
+        Sealer.from_setting(settings.sealing_keys.get_secret_value())
+    except SettingMalformed as error:
+        way_out = "give it `k1:` and base64 of 32 random bytes (`openssl rand -base64 32`)"
+        return f"ROADBED_SEALING_KEYS: {error} Else {way_out}."
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _configure_logs(level_name: str, to: TextIO | None) -> None:
     """One JSON object a line. Tracebacks are without local variables: those hold keys and bodies."""
     logging.basicConfig(level=logging.WARNING)
     structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(to),
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level_name.upper())),
         processors=[
             structlog.processors.add_log_level,
@@ -235,15 +272,6 @@ def _configure_logs(level_name: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
     )
-
-
-def _fast_loop():  # type: ignore[no-untyped-def]
-    try:
-        import uvloop  # noqa: PLC0415 - not on every system
-
-        return uvloop.new_event_loop
-    except ImportError:
-        return asyncio.new_event_loop
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Which service and which key: from the options, the environment, or the `run.json` of `./run`."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import httpx
 from api import json
 
 READ_TIMEOUT_S = 60.0
+MOST_KEY = 200
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 ATTEMPTS = 6
@@ -110,13 +112,35 @@ def find_remote(url: str | None, key: str | None) -> Remote:
         raise CannotGoOn(
             f"There is {missing} missing. Start Roadbed with ./run, or give --url and --key (ROADBED_URL, ROADBED_KEY)."
         )
-    return Remote(url.rstrip("/"), key)
+    return Remote(_checked_url(url), _checked_key(key))
+
+
+def http_url(text: str) -> httpx.URL | None:
+    """The address of an HTTP server; None when it is none."""
+    try:
+        url = httpx.URL(text)
+        return url if url.scheme in ("http", "https") and url.host and (url.port or 1) <= 65535 else None
+    except (httpx.InvalidURL, ValueError):
+        return None
+
+
+def _checked_url(url: str) -> str:
+    if http_url(url) is None:
+        raise CannotGoOn(f"{url} is no address of a service: write it like http://127.0.0.1:8000.")
+    return url.rstrip("/")
+
+
+def _checked_key(key: str) -> str:
+    """Only what a header can carry; whether it is a key the service says."""
+    if len(key) > MOST_KEY or not key.isascii() or not key.isprintable() or " " in key:
+        raise CannotGoOn("The key is malformed: it starts with rb_live_ or rb_test_, and has letters and digits.")
+    return key
 
 
 def follow(remote: Remote, types: list[str], after: str) -> Iterator[Received]:
     """Events as they come, for ever. When the service goes away it is asked again, from the event after the last.
 
-    Raises CannotGoOn when the key or the types are refused: that does not mend itself.
+    Raises CannotGoOn when it was never there, and when the key or the types are refused: that does not mend itself.
     """
     params = {"after": after} | ({"type": ",".join(types)} if types else {})
     last: str | None = None
@@ -124,12 +148,18 @@ def follow(remote: Remote, types: list[str], after: str) -> Iterator[Received]:
     if after == "now":
         # Fixed before the first connection, so that what happens while it is lost is not passed over.
         params["after"] = remote.ask("GET", "/events?after=now&limit=1")["next_cursor"]
+    else:
+        remote.ask("GET", "/events?limit=1")
     while True:
         try:
             for received in _stream(remote, params, last):
                 last, pause_s = received.cursor, FIRST_PAUSE_S
                 yield received
-        except httpx.HTTPError:
+        except httpx.InvalidURL as error:
+            raise CannotGoOn(f"That cannot be asked for: {error}.") from None
+        except httpx.HTTPError as error:
+            if pause_s == FIRST_PAUSE_S:
+                print(f"{remote.url} went away ({type(error).__name__}); asking again.", file=sys.stderr, flush=True)
             time.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 

@@ -34,7 +34,9 @@ def doctor(remote: Remote, as_json: bool) -> int:
     else:
         console = Console()
         for finding in findings:
-            console.print(f"{_SIGNS[finding.state]} {finding.check}: {escape(finding.detail)}")
+            # In one line, however long: a command that is broken in two cannot be copied.
+            text = f"{_SIGNS[finding.state]} {finding.check}: {escape(finding.detail)}"
+            console.print(text, soft_wrap=True, highlight=False)
     return 1 if any(finding.state == "failed" for finding in findings) else 0
 
 
@@ -42,7 +44,7 @@ def _examine(remote: Remote) -> Iterator[Finding]:
     """Each check in turn; without a service or a key the rest would only repeat that."""
     try:
         answer = httpx.get(f"{remote.url}/ready", timeout=10, trust_env=False)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         yield Finding("service", "failed", f"{remote.url} does not answer ({type(error).__name__}). Start it: ./run")
         return
     yield Finding("service", "ok", remote.url)
@@ -80,8 +82,10 @@ def _clock(answer: httpx.Response) -> Finding:
 
 def _key(remote: Remote) -> Finding:
     usage = remote.ask("GET", "/usage")
-    quota, mode = usage["quota"], "live" if usage["livemode"] else "test"
-    left = f"a {mode} key; {quota['remaining']:,} of {quota['limit']:,} calls left this month"
+    quota = usage["quota"]
+    if not usage["livemode"]:
+        return Finding("key", "ok", "a test key: it reaches the sandbox, and its calls are not of the month's")
+    left = f"a live key; {quota['remaining']:,} of {quota['limit']:,} calls left this month"
     return Finding("key", "warning" if quota["remaining"] < quota["limit"] / 10 else "ok", left)
 
 

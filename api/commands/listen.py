@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from api import json
-from api.commands.connect import CannotGoOn, Received, Remote, follow
+from api.commands.connect import CannotGoOn, Received, Remote, follow, http_url
 from api.webhooks import signing
 
 FORWARD_TIMEOUT_S = 30.0
@@ -18,6 +18,8 @@ FORWARD_TIMEOUT_S = 30.0
 
 def listen(remote: Remote, forward_to: str, types: list[str], after: str, secret: str | None, as_json: bool) -> None:
     """For ever. The secret is the same each time for the same key, unless one is given. Raises CannotGoOn."""
+    if http_url(forward_to) is None:
+        raise CannotGoOn(f"{forward_to} is no address to forward to: write it like http://localhost:3000/hook.")
     secret = secret or secret_of(remote.key)
     try:
         key = signing.parse_signing_key(secret)
@@ -45,8 +47,6 @@ def _forward(client: httpx.Client, url: str, key: signing.SigningKey, received: 
     try:
         answer = client.post(url, content=received.body, headers={"Content-Type": "application/json", **headers})
         told["status"] = answer.status_code
-    except httpx.InvalidURL as error:
-        raise CannotGoOn(f"--forward-to: {error}") from None
     except httpx.HTTPError as error:
         told["error"] = type(error).__name__
     return told | {"ms": round((time.monotonic() - began) * 1000, 1)}

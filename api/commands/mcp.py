@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 
-from api.commands.connect import CannotGoOn, Remote
+from api.commands.connect import CannotGoOn, Remote, away
 
 _EXTRA = "The MCP server needs the `mcp` package: pip install 'mcp>=2.3,<3'."
 
@@ -18,7 +18,7 @@ def stdio(remote: Remote) -> None:
     try:
         asyncio.run(serve_stdio(remote.url, remote.key))
     except httpx.HTTPError as error:
-        raise CannotGoOn(f"{remote.url} does not answer ({type(error).__name__}). Is it running?") from None
+        raise away(remote.url, error) from None
 
 
 def http(url: str, host: str, port: int) -> None:
@@ -39,4 +39,4 @@ def http(url: str, host: str, port: int) -> None:
     try:
         asyncio.run(serve())
     except httpx.HTTPError as error:
-        raise CannotGoOn(f"{url} does not answer ({type(error).__name__}). Is it running?") from None
+        raise away(url, error) from None

@@ -79,5 +79,5 @@ def _input(text: str) -> tuple[str, Any]:
         raise CannotGoOn(f"{text} is no input: write it like reach=5000.")
     try:
         return name, json.load(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name, value

@@ -12,7 +12,7 @@ from api.commands.connect import CannotGoOn, Remote
 from api.commands.show import progress
 
 POLL_S = 0.2
-_AGO = re.compile(r"(\d{1,6})([smhd])")
+_AGO = re.compile(r"([0-9]{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -48,10 +48,10 @@ def trigger(remote: Remote, event_type: str, as_json: bool) -> None:
 def moment(text: str) -> str:
     """A time as RFC 3339, or so long ago: `90s`, `30m`, `2h`, `7d`. Raises CannotGoOn."""
     ago = _AGO.fullmatch(text)
-    if ago:
-        return (datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})).isoformat()
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise CannotGoOn(f"{text} is no time: write 2026-11-23T09:30:00Z, or how long ago: 30m, 2h, 7d.") from None
-    return found.astimezone(UTC).isoformat()
+        if ago:
+            return (datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})).isoformat()
+        return datetime.fromisoformat(text).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
+        message = f"{text[:100]} is no time: write 2026-11-23T09:30:00Z, or how long ago: 30m, 2h, 7d."
+        raise CannotGoOn(message) from None

@@ -13,7 +13,7 @@ from rich.table import Table
 from api import json
 
 Row = dict[str, Any]
-WIDE = 300
+WIDEST = 1_000_000
 
 
 def show(rows: Iterable[Row], columns: Sequence[str], as_json: bool, title: str | None = None) -> None:
@@ -27,12 +27,14 @@ def show(rows: Iterable[Row], columns: Sequence[str], as_json: bool, title: str 
     for column in columns:
         numeric = bool(listed) and isinstance(listed[0].get(column), int | Decimal)
         justify: Literal["left", "right"] = "right" if numeric else "left"
-        table.add_column(column.replace("_", " "), justify=justify, no_wrap=column.endswith("id"))
+        # An id is there to be copied: it stays whole where a terminal is narrow.
+        ids = [len(cell(row.get(column))) for row in listed if column.endswith("id")]
+        table.add_column(column.replace("_", " "), justify=justify, no_wrap=bool(ids), min_width=max(ids, default=None))
     for row in listed:
         table.add_row(*(escape(cell(row.get(column))) for column in columns))
-    # What is piped is not cut to the width of a terminal that is not there.
-    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
-    console.print(table if listed else "Nothing is here yet.")
+    # What is piped has a line for each row, however long: there is no terminal to fit into.
+    console = Console() if sys.stdout.isatty() else Console(width=WIDEST)
+    console.print(table if listed else "Nothing is here yet.", crop=False, no_wrap=not sys.stdout.isatty())
 
 
 def cell(value: Any) -> str:

@@ -43,7 +43,9 @@ def _explain(console: Console, step: dict[str, Any], shown: dict[str, Any], lang
     console.print(
         f"[bold]{shown['completed'] + 1} of {shown['total']}: {escape(step['title'])}[/]\n{escape(step['why'])}"
     )
-    console.print(Syntax(step["samples"][language], LANGUAGES[language], background_color="default", word_wrap=True))
+    sample = step["samples"][language]
+    # In whole lines, however long: a command that is broken in two cannot be copied.
+    console.print(Syntax("", LANGUAGES[language], background_color="default").highlight(sample), soft_wrap=True)
 
 
 def _wants_it(console: Console) -> bool:
