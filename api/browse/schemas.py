@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from api.features.schemas import FeatureQuery, FeatureShown
 from api.http.pagination import PageQuery
-from api.http.schema import Body, CommaSeparated, ListShown, Number, Shown, Time
+from api.http.schema import Asked, CommaSeparated, ListShown, Number, Shown, Time
 from api.prds.schemas import PrdShown
 from api.scores.schemas import ScoreShown
 from api.search.query import SearchText
@@ -28,7 +28,7 @@ class FeatureExpanded(FeatureShown):
     prd: PrdShown | None = Field(None, description="With `expand=prd`: the newest PRD of the feature, or null.")
 
 
-class FeatureView(Body):
+class FeatureView(Asked):
     """How one feature is shown."""
 
     expand: Expand = Field(default_factory=list)
@@ -51,7 +51,7 @@ class FeatureSearch(FeatureQuery):
     )
 
 
-class ExportQuery(Body):
+class ExportQuery(Asked):
     """How features are exported."""
 
     format: Literal["csv", "markdown", "json"] = "csv"

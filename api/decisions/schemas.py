@@ -12,7 +12,21 @@ from api.db import WireId
 from api.formulas.robustness import Word
 from api.formulas.tradeoff import Unit
 from api.http.pagination import PageQuery
-from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Patch, Prose, Shown, Time, Title, Version
+from api.http.schema import (
+    Asked,
+    Body,
+    CommaSeparated,
+    Line,
+    Moment,
+    Name,
+    Number,
+    Patch,
+    Prose,
+    Shown,
+    Time,
+    Title,
+    Version,
+)
 from api.search.query import SearchText
 
 DecisionId = Annotated[UUID, WireId("dec")]
@@ -513,12 +527,12 @@ class Chain(Shown):
     next_after: int | None = Field(description="Give it as `after` to go on; null at the end.")
 
 
-class ChainQuery(Body):
+class ChainQuery(Asked):
     after: int = Field(0, ge=0, le=2**31 - 1, description="Start behind this position.")
     limit: int = Field(1000, ge=1, le=5000, description="How many entries to check.")
 
 
-class DecisionView(Body):
+class DecisionView(Asked):
     format: Format | None = Field(None, description="Of the Markdown: what it was imported from, or MADR.")
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
@@ -38,7 +38,7 @@ from sqlalchemy.sql.expression import BindParameter
 from api import json
 from api.http.reply import Reply
 from api.http.representation import Representation
-from api.http.schema import LONGEST_CURSOR, MOST_COUNTED, CommaSeparated
+from api.http.schema import LONGEST_CURSOR, MOST_COUNTED, Asked, CommaSeparated
 from api.problems import Invalid, Pointer
 from api.stores import Prepared, Scope, Transaction
 
@@ -56,10 +56,9 @@ class InvalidCursor(Invalid):
     code, title = "invalid_cursor", "The cursor is not one of this list"
 
 
-class PageQuery(BaseModel):
+class PageQuery(Asked):
     """What every list takes. A parameter that the list does not know is a 400."""
 
-    model_config = ConfigDict(extra="forbid")
     limit: int = Field(20, ge=1, le=100, description="How many items a page has, 1 to 100.")
     cursor: str | None = Field(
         None,

@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainSerializer,
     StringConstraints,
@@ -23,6 +24,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from api import json
 from api.formulas.exact import MAX_DIGITS, MAX_EXPONENT
+from api.http.strict import as_json_has_it, number
 from api.problems import invalid_field
 
 MOST_METADATA_BYTES = 16_384
@@ -33,10 +35,24 @@ MOST_COUNTED = 10_000
 T = TypeVar("T")
 
 
-class Body(BaseModel):
-    """What a caller writes. A field that the operation does not know, or that only we set, is an error."""
+class Asked(BaseModel):
+    """What a query asks, all of it text. A parameter that the operation does not know is an error."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Body(BaseModel):
+    """What a caller writes. A field that the operation does not know, or that only we set, is an error.
+
+    A boolean is `true` or `false` and a number a JSON number: what only looks like one is a mistake that we name rather
+    than guess about. An integer may be written `5.0`, which is the same number in JSON.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return as_json_has_it(handler(source))
 
 
 class Patch(Body):
@@ -158,13 +174,6 @@ def _bounded(value: Decimal) -> Decimal:
     return value
 
 
-def _number(value: Any) -> Any:
-    """A JSON number, never text or a boolean: "10" is a mistake that we name rather than guess about."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal | float):
-        raise PydanticCustomError("number_type", "must be a number")
-    return value
-
-
 def _text_of_time(value: Any) -> Any:
     """RFC 3339 text. A bare number would be read as Unix seconds, or as milliseconds, by its size."""
     if isinstance(value, datetime):
@@ -213,7 +222,7 @@ class _JsonNumber:
 
 Number = Annotated[
     Decimal,
-    BeforeValidator(_number),
+    BeforeValidator(number),
     AfterValidator(_bounded),
     PlainSerializer(float, float, when_used="json"),
     _JsonNumber(),

@@ -25,7 +25,21 @@ from api.db import WireId
 from api.features.schemas import FeatureId
 from api.http import schema
 from api.http.pagination import PageQuery
-from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Patch, Prose, Shown, Time, Title, Version
+from api.http.schema import (
+    Asked,
+    Body,
+    CommaSeparated,
+    Line,
+    Moment,
+    Name,
+    Number,
+    Patch,
+    Prose,
+    Shown,
+    Time,
+    Title,
+    Version,
+)
 from api.prds.measure import downtime, target
 from api.prds.stories import criterion, story_parts
 from api.search.query import SearchText
@@ -433,7 +447,7 @@ class OfPrdQuery(PageQuery):
     """A page of what belongs to one PRD."""
 
 
-class PrdExportQuery(Body):
+class PrdExportQuery(Asked):
     format: Literal["markdown", "speckit", "taskmaster"] = Field(
         description="The guide's template, spec-kit's spec.md or Task Master's tasks.json."
     )
@@ -504,7 +518,7 @@ class ObservationQuery(PageQuery):
     metric_id: Annotated[list[MetricCode] | None, CommaSeparated] = Field(None, max_length=20)
 
 
-class DiffQuery(Body):
+class DiffQuery(Asked):
     """Two versions, the older first."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)

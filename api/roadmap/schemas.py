@@ -11,7 +11,7 @@ from api.db import WireId
 from api.features.schemas import Bucket, FeatureId, Status
 from api.formulas.allocation import RULE_70_20_10
 from api.http.pagination import PageQuery
-from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Shown, Time, Title, Version
+from api.http.schema import Asked, Body, CommaSeparated, Line, Moment, Name, Number, Shown, Time, Title, Version
 from api.scores.schemas import Framework, Key
 
 RevisionId = Annotated[UUID, WireId("rev")]
@@ -150,7 +150,7 @@ class DiffShown(Shown):
     churn: ChurnShown
 
 
-class DiffQuery(Body):
+class DiffQuery(Asked):
     against: RevisionId | None = Field(None, description="The earlier revision; the one before when left out.")
 
 
@@ -182,7 +182,7 @@ class AllocationShown(AllocationPart):
     without_effort: int = Field(description="Features that no score tells the effort of: they are not in the shares.")
 
 
-class AllocationQuery(Body):
+class AllocationQuery(Asked):
     status: Annotated[list[Status] | None, CommaSeparated] = Field(
         None, max_length=6, description="All open ones when left out."
     )

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.db import WireId
@@ -13,7 +13,7 @@ from api.features.schemas import FeatureId
 from api.formulas.exact import MAX_EXPONENT
 from api.formulas.expression import MAX_LENGTH
 from api.http.pagination import PageQuery
-from api.http.schema import Body, CommaSeparated, Day, Line, Moment, Name, Number, Shown, Time, Title
+from api.http.schema import Asked, Body, CommaSeparated, Day, Line, Moment, Name, Number, Shown, Time, Title
 
 ScoreId = Annotated[UUID, WireId("score")]
 ModelId = Annotated[UUID, WireId("model")]
@@ -116,10 +116,8 @@ class ScoreQuery(PageQuery):
     sort: str | None = Field(None, max_length=100, description="value, created_at; `-` in front descends.")
 
 
-class NoQuery(BaseModel):
+class NoQuery(Asked):
     """No parameters: one that is sent is a 400."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class FrameworkInput(Shown):

@@ -6,14 +6,14 @@ from uuid import UUID
 from pydantic import Field
 
 from api.db import WireId
-from api.http.schema import Body, Day, Moment, Shown, Version
+from api.http.schema import Asked, Body, Day, Moment, Shown, Version
 
 Group = Literal["day", "operation", "key", "status"]
 QuotaPolicy = Literal["block", "auto_upgrade"]
 PlanName = Literal["free", "growth"]
 
 
-class UsageQuery(Body):
+class UsageQuery(Asked):
     """Which days, and by what. A query of at most 92 days."""
 
     since: Day | None = Field(None, description="The first day, UTC; 30 days ago unless given.")

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.http.pagination import PageQuery
-from api.http.schema import CommaSeparated
+from api.http.schema import Asked, CommaSeparated
 from api.webhooks.catalogue import every_type, unknown_patterns
 from api.webhooks.schemas import Pattern
 
@@ -61,9 +61,8 @@ class EventQuery(PageQuery):
         return self
 
 
-class StreamQuery(BaseModel):
+class StreamQuery(Asked):
     """Where the stream begins, and what is in it."""
 
-    model_config = ConfigDict(extra="forbid")
     type: Types = None
     after: After = "now"

@@ -132,6 +132,11 @@ def properties(schema: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def kinds(schema: dict[str, Any]) -> list[str]:
+    """The JSON types that a value of the schema may have, but for null."""
+    return _types(_inner(schema))
+
+
 def _inner(schema: dict[str, Any]) -> dict[str, Any]:
     """Past references, and past what may also be null."""
     schema = _resolved(schema)

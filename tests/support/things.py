@@ -44,6 +44,8 @@ BODIES: dict[str, Body] = {
 }
 # What a GET cannot be asked without.
 QUERIES = {"diff_prd": "?from=1", "export_prd": "?format=markdown"}
+# What stands in a path beside ids. A PRD has none of these requirements and questions at first.
+SEGMENTS = {"requirements/code": "FR-001", "questions/code": "Q-001", "versions/number": "1"}
 # The collections whose POST makes a thing with this id; found by the document for all others.
 MAKERS: dict[str, Callable[[httpx.AsyncClient], Awaitable[str]]] = {}
 
@@ -83,8 +85,10 @@ async def url_of(client: httpx.AsyncClient, operation: Operation) -> str:
         if name == "id":
             assert operation.prefix, operation
             path = path.replace("{id}", await a_thing(client, operation.prefix))
+        elif name == "feature_id":
+            path = path.replace("{feature_id}", await a_thing(client, "feat"))
         else:
-            path = path.replace(f"{{{name}}}", "sample")
+            path = path.replace(f"{{{name}}}", SEGMENTS.get(f"{operation.path.split('/')[-2]}/{name}", "sample"))
     return path + QUERIES.get(operation.id, "")
 
 

@@ -1,0 +1,69 @@
+"""A body is JSON as it stands: no type is guessed from another."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.document import Operation, kinds, operations, properties, request_schema
+from tests.support.problems import pointers, problem
+from tests.support.things import body_of, url_of
+from tests.support.workspace import Workspace, made
+
+WRONG: dict[str, list[Any]] = {
+    "boolean": ["true", "false", "yes", 1, 0, "", []],
+    "integer": ["5", "", True, False, 5.5, [], {}],
+    "number": ["5", "1e3", True, False, [], {}],
+}
+
+
+def _typed() -> Iterator[Any]:
+    """Every field of a body that is a boolean or a number and nothing else."""
+    for operation in operations():
+        if operation.takes_body and operation.scope is not None:
+            for name, schema in properties(request_schema(operation)).items():
+                kind = set(kinds(schema))
+                if len(kind) == 1 and kind <= WRONG.keys():
+                    yield pytest.param(operation, name, kind.pop(), id=f"{operation}-{name}")
+
+
+@pytest.mark.parametrize(("operation", "name", "kind"), list(_typed()))
+async def test_what_only_looks_like_a_boolean_or_a_number_is_a_400_at_its_field(
+    workspace: Workspace, operation: Operation, name: str, kind: str
+) -> None:
+    path = await url_of(workspace.live, operation)
+    for wrong in WRONG[kind]:
+        body = {**(body_of(operation) or {}), name: wrong}
+        answer = await workspace.live.request(operation.method, path, json=body)
+        told = problem(answer, 400, "invalid_request")
+        assert f"/{name}" in pointers(told), (wrong, told)
+
+
+async def test_a_whole_number_may_be_written_with_a_fraction_of_nothing(workspace: Workspace) -> None:
+    key = await made(workspace.live, "/v1/keys", {"name": "CI", "scopes": ["features:read"]})
+    path = f"/v1/keys/{key['id']}/rotate"
+    for written, status in ((b"3600.5", 400), (b'"3600"', 400), (b"3600.0", 201)):
+        answer = await _sent(workspace.live, path, b'{"overlap_s":%s}' % written)
+        assert answer.status_code == status, answer.text
+
+
+async def test_what_is_deep_in_a_body_is_taken_no_more_loosely(workspace: Workspace) -> None:
+    batch = {"atomic": "false", "items": [{"title": "x"}]}
+    assert pointers(problem(await workspace.live.post("/v1/features/batch", json=batch), 400)) == ["/atomic"]
+    prd = {"title": "Dark mode", "requirements": [{"text": "It is dark.", "phase": "2"}]}
+    answer = await workspace.live.post("/v1/prds", json=prd)
+    assert pointers(problem(answer, 400)) == ["/requirements/0/phase"]
+    answer = await workspace.live.post("/v1/prds", json={**prd, "requirements": [{"text": "It is dark.", "phase": 2}]})
+    assert answer.status_code == 201, answer.text
+
+
+async def test_a_query_is_text_and_its_numbers_are_read_from_it(workspace: Workspace) -> None:
+    assert (await workspace.live.get("/v1/features", params={"limit": "5"})).status_code == 200
+    assert (await workspace.live.get("/v1/decisions/chain", params={"after": "0", "limit": "5"})).status_code == 200
+    assert (await workspace.live.get("/v1/decisions", params={"review_due": "true"})).status_code == 200
+    assert pointers(problem(await workspace.live.get("/v1/features", params={"limit": "5.5"}), 400)) == ["limit"]
+
+
+async def _sent(client: httpx.AsyncClient, path: str, body: bytes) -> httpx.Response:
+    return await client.post(path, content=body, headers={"Content-Type": "application/json"})
