@@ -65,6 +65,8 @@ class Gate(Protocol):
 
     async def admit(self, request: Request, caller: Caller) -> None: ...
 
+    async def admit_stranger(self, request: Request) -> None: ...
+
 
 class Keyring:
     """Callers that this process has looked up. Trusted for `key_cache_s`: a revocation holds within it."""
@@ -97,9 +99,13 @@ class WorkspaceRoute(Route):
 
     async def admit(self, request: Request, stores: Stores) -> Scope:
         keyring: Keyring = request.app.state.keyring
-        caller = await keyring.caller(bearer(request), stores)
-        request.state.caller = caller
         gate: Gate = request.app.state.gate
+        try:
+            caller = await keyring.caller(bearer(request), stores)
+        except Unauthenticated:
+            await gate.admit_stranger(request)
+            raise
+        request.state.caller = caller
         await gate.admit(request, caller)
         needed = self.scope_needed
         if needed is None or needed not in caller.scopes:

@@ -113,8 +113,16 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
-    """What Starlette raises by itself: no such path, no such method on it, a body it could not read."""
+    """What Starlette raises by itself: no such path, no such method on it, a body it could not read.
+
+    Nobody has admitted such a request: it is held to the limit of its address, like one without a key.
+    """
     assert isinstance(error, HTTPException)
+    if not hasattr(request.state, "limit_headers"):
+        try:
+            await request.app.state.gate.admit_stranger(request)
+        except Problem as problem:
+            return problem_reply(request, problem)
     if error.status_code == 405:
         return _wrong_method(request)
     if error.status_code == 404:

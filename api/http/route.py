@@ -153,8 +153,8 @@ class Route(APIRoute):
             stores: Stores = request.app.state.stores
             if deprecation is not None:
                 request.state.deprecation_headers = deprecation.headers(stores.settings.base_url)
-            _refuse_nul(request)
             scope = await self.admit(request, stores)
+            _refuse_nul(request)
             if not takes_condition:
                 _refuse_condition(request)
             await request.read(stores.settings.body_limit_bytes, stores.settings.body_timeout_s)

@@ -80,11 +80,18 @@ class Gate:
             message = f"{message.format(calls=terms.plan.calls)} PATCH /v1/usage to upgrade by itself."
             raise QuotaExceeded(message, headers={"Retry-After": str(seconds_left(datetime.now(UTC)))})
 
+    async def admit_stranger(self, request: Request) -> None:
+        """By address: whoever has no key that is right, or asks for what is not there. Raises TooManyRequests."""
+        left = 0
+        try:
+            left = await self._limiter.take({f"ip:{address_of(request)}": self._open_rate})
+        finally:
+            policy = self._open_rate.policy
+            request.state.limit_headers = {"RateLimit-Policy": policy, "RateLimit": f'"second";r={left};t=1'}
+
     async def admit_anyone(self, request: Request) -> None:
-        """For routes without a key: by address. Raises TooManyRequests, and Unauthenticated for a key that is wrong."""
-        request.state.limit_headers = {"RateLimit-Policy": self._open_rate.policy}
-        left = await self._limiter.take({f"ip:{address_of(request)}": self._open_rate})
-        request.state.limit_headers["RateLimit"] = f'"second";r={left};t=1'
+        """For routes without a key. Raises TooManyRequests, and Unauthenticated for a key that is wrong."""
+        await self.admit_stranger(request)
         if "authorization" in request.headers:
             # None is needed, but one that was mistyped or revoked is better told here than at the next call.
             await request.app.state.keyring.caller(bearer(request), self._stores)

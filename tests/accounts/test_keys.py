@@ -120,7 +120,8 @@ async def test_ten_thousand_made_up_keys_are_refused_without_one_query(
     begin = type(application.state.stores.transaction())._begin
 
     async def counted(transaction: Any) -> Any:
-        asked.append(transaction)
+        if not transaction.scope.metering:  # what earlier calls counted is written meanwhile
+            asked.append(transaction)
         return await begin(transaction)
 
     monkeypatch.setattr(type(application.state.stores.transaction()), "_begin", counted)

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -49,6 +50,46 @@ async def test_every_answer_tells_the_limits(workspace: Workspace) -> None:
         assert '"month";q=1000000;w=2592000' in answer.headers["RateLimit-Policy"]
         assert answer.headers["RateLimit"].startswith('"second";r=')
     assert "RateLimit-Policy" in (await workspace.live.get("/v1/catalog")).headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "key", "status"),
+    [
+        ("GET", "/v1/features", None, 401),
+        ("GET", "/v1/features", "rb_live_mistyped", 401),
+        ("GET", "/v1/nothing", None, 404),
+        ("GET", "/nothing", None, 404),
+        ("PATCH", "/v1/features", None, 405),
+        ("OPTIONS", "/v1/features", None, 204),
+        ("GET", "/v1/features?q=%00", None, 401),
+        ("GET", "/v1/%00", None, 404),
+        ("POST", "/v1/signup?x=%00", None, 400),
+    ],
+)
+async def test_who_is_refused_at_the_door_is_told_the_limits_of_its_address_and_held_to_them(
+    settings: Settings, client: httpx.AsyncClient, method: str, path: str, key: str | None, status: int
+) -> None:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    # An address of its own: the bucket of one is filled again only slowly.
+    address = f"192.0.2.{uuid4().int % 1_000_000}"
+    async with serving(settings, open_rate_per_s=1) as (_, app):
+        transport = httpx.ASGITransport(app, client=(address, 4711))
+        async with httpx.AsyncClient(transport=transport, base_url="http://roadbed.test", headers=headers) as calling:
+            answers = [await calling.request(method, path) for _ in range(12)]
+    assert {answer.status_code for answer in answers} == {status, 429}
+    assert answers[0].status_code == status
+    for answer in answers:
+        assert answer.headers["RateLimit-Policy"] == '"second";q=1;w=1'
+        assert answer.headers["RateLimit"].startswith('"second";r=')
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert {answer.json()["code"] for answer in refused} == {"rate_limited"}
+    assert all("Retry-After" in answer.headers for answer in refused)
+
+
+async def test_a_character_that_cannot_be_kept_is_refused_after_the_limit(workspace: Workspace) -> None:
+    answer = await workspace.live.get("/v1/features?q=%00")
+    problem(answer, 400, "invalid_request")
+    assert '"month"' in answer.headers["RateLimit-Policy"]
 
 
 async def test_a_caller_beyond_its_rate_is_told_when_to_come_back(
