@@ -89,7 +89,7 @@ class Keyring:
             if len(self._callers) >= _MOST_CACHED:
                 self._callers.clear()
             self._callers[name] = (now + self._seconds, caller)
-        if caller.expires_at is not None and caller.expires_at.timestamp() <= time.time():
+        if _has_expired(caller):
             raise _refused("The key has expired.")
         return caller
 
@@ -152,8 +152,13 @@ async def _look_up(stores: Stores, digest: bytes, gate: "Gate") -> Caller:
     )
     async with stores.transaction(caller.scope) as tx:
         await gate.refresh(tx, caller)
-        await _mark_used(tx, caller)
+        if not _has_expired(caller):
+            await _mark_used(tx, caller)
     return caller
+
+
+def _has_expired(caller: Caller) -> bool:
+    return caller.expires_at is not None and caller.expires_at.timestamp() <= time.time()
 
 
 async def _mark_used(tx: Transaction, caller: Caller) -> None:

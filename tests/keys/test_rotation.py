@@ -130,6 +130,18 @@ async def test_last_use_is_shown(workspace: Workspace, client: httpx.AsyncClient
     assert abs(datetime.fromisoformat(shown["last_used_at"]) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("ended", ["expires_at", "revoked_at"])
+async def test_a_key_that_is_refused_was_not_used(
+    workspace: Workspace, client: httpx.AsyncClient, owner: asyncpg.Connection, ended: str
+) -> None:
+    key = await made(workspace.live, "/v1/keys", {"name": "CI", "scopes": ["features:read"]})
+    await owner.execute(f"UPDATE keys SET {ended} = now() - interval '1 minute' WHERE name = 'CI'")
+    async with with_key(client, key["secret"]) as caller:
+        problem(await caller.get("/v1/features"), 401, "unauthenticated")
+    shown = (await workspace.live.get(f"/v1/keys/{key['id']}")).json()
+    assert shown["last_used_at"] is None
+
+
 @pytest.mark.parametrize("mode", ["live", "test"])
 async def test_a_new_secret_is_of_the_keys_mode(workspace: Workspace, owner: asyncpg.Connection, mode: str) -> None:
     caller = workspace.live if mode == "live" else workspace.test
