@@ -121,8 +121,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     if not hasattr(request.state, "limit_headers"):
         try:
             await request.app.state.gate.admit_stranger(request)
-        except Problem as problem:
-            return problem_reply(request, problem)
+        except Problem as refusal:
+            return problem_reply(request, refusal)
     if error.status_code == 405:
         return _wrong_method(request)
     if error.status_code == 404:

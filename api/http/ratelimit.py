@@ -5,6 +5,7 @@ requests. While Redis is away each process goes on with a bucket of its own.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,22 +50,28 @@ return answer
 
 
 class TooManyRequests(Problem):
-    """The caller is faster than its limit. `Retry-After` says when the next request is taken."""
+    """The caller is faster than its limit. `Retry-After` says when the next request is taken.
+
+    `rate` is what refused, where it was one.
+    """
 
     status, code, title = 429, "rate_limited", "Too many requests"
+    rate: "Rate | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many requests a second, and so many at once after a pause."""
+    """So many requests a second, and so many at once after a pause. `of` says whose, in the words of a refusal."""
 
     per_s: int
     burst: int
+    name: str = "second"
+    of: str = "with this key"
 
     @property
     def policy(self) -> str:
         """A `RateLimit-Policy` item (draft-ietf-httpapi-ratelimit-headers-11)."""
-        return f'"second";q={self.per_s};w=1'
+        return f'"{self.name}";q={self.per_s};w=1'
 
 
 @dataclass(slots=True)
@@ -102,17 +109,16 @@ class RateLimiter:
         """As many tokens as the caller has lately used in a second, so that an idle one leaves none lying about."""
         recent = last.taken if last is not None and last.until > now - LEASE_S else 0
         wanted = min(MOST_LEASED, 1 + recent)
-        given, left, wait_ms = await self._ask(buckets, wanted)
+        given, left, waits_ms = await self._ask(buckets, wanted)
         if given < 1:
-            rate = buckets[name]
-            message = f"More than {rate.per_s} requests a second. Wait {wait_ms} ms, or spread them."
-            raise TooManyRequests(message, headers={"Retry-After": str(max(1, -(-wait_ms // 1000)))})
+            raise _refusal(list(buckets.values()), waits_ms)
         if len(self._leases) >= MOST_LEASES:
             self._leases.clear()
         lease = self._leases[name] = _Lease(given, left, now + LEASE_S, recent // 2 if recent > MOST_LEASED else recent)
         return lease
 
-    async def _ask(self, buckets: dict[str, Rate], wanted: int) -> tuple[int, int, int]:
+    async def _ask(self, buckets: dict[str, Rate], wanted: int) -> tuple[int, int, list[int]]:
+        """How many of each are given, how many are left of the first, and the milliseconds to the next of each."""
         if time.monotonic() >= self._away_until:
             try:
                 return await self._ask_redis(buckets, wanted)
@@ -122,19 +128,19 @@ class RateLimiter:
                 self._go_on_alone(repr(error))
         return self._ask_own(buckets, wanted)
 
-    async def _ask_redis(self, buckets: dict[str, Rate], wanted: int) -> tuple[int, int, int]:
+    async def _ask_redis(self, buckets: dict[str, Rate], wanted: int) -> tuple[int, int, list[int]]:
         redis = await self._stores.redis()
         keys = [f"roadbed:rate:{name}" for name in buckets]
         figures = [str(figure) for rate in buckets.values() for figure in (rate.per_s, rate.burst)]
         asked: Any = redis.eval(_TAKE, len(keys), *keys, str(wanted), *figures)
         answer: list[Any] = await asked
-        return int(answer[0]), int(answer[1]), max(int(wait) for wait in answer[2::2])
+        return int(answer[0]), int(answer[1]), [int(wait) for wait in answer[2::2]]
 
     def _go_on_alone(self, reason: str) -> None:
         self._away_until = time.monotonic() + AWAY_S
         log.warning("rate_limit_alone", error=reason)
 
-    def _ask_own(self, buckets: dict[str, Rate], wanted: int) -> tuple[int, int, int]:
+    def _ask_own(self, buckets: dict[str, Rate], wanted: int) -> tuple[int, int, list[int]]:
         """The same buckets, in this process alone."""
         now = time.monotonic()
         if len(self._own) >= MOST_LEASES:
@@ -145,7 +151,18 @@ class RateLimiter:
             filled[name] = min(float(rate.burst), tokens + (now - at) * rate.per_s)
         given = min(wanted, *(int(tokens) for tokens in filled.values()))
         self._own.update({name: (tokens - given, now) for name, tokens in filled.items()})
-        first = next(iter(buckets))
-        left = filled[first] - given
-        wait_ms = 0 if left >= 1 else int((1 - left) / buckets[first].per_s * 1000) + 1
-        return given, int(left), wait_ms
+        left = filled[next(iter(buckets))] - given
+        waits_ms = [
+            0 if filled[name] - given >= 1 else int((1 - filled[name] + given) / rate.per_s * 1000) + 1
+            for name, rate in buckets.items()
+        ]
+        return given, int(left), waits_ms
+
+
+def _refusal(rates: Sequence[Rate], waits_ms: Sequence[int]) -> TooManyRequests:
+    """By the rate that has to be waited for the longest: until then none of the others helps."""
+    wait_ms, rate = max(zip(waits_ms, rates, strict=True), key=lambda pair: pair[0])
+    message = f"More than {rate.per_s} requests a second {rate.of}. Wait {wait_ms} ms, or spread them."
+    refusal = TooManyRequests(message, headers={"Retry-After": str(max(1, -(-wait_ms // 1000)))})
+    refusal.rate = rate
+    return refusal

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request
 
 from api.accounts.auth import Caller, bearer
-from api.http.ratelimit import Rate, RateLimiter
+from api.http.ratelimit import Rate, RateLimiter, TooManyRequests
 from api.http.route import address_of
 from api.settings import Settings
 from api.stores import Stores, Transaction
@@ -37,8 +37,9 @@ class Gate:
         self.meter = Meter(stores)
         self.pulse = Pulse(stores)
         self._key_rate = Rate(settings.rate_per_s, settings.rate_burst)
-        self._workspace_rate = Rate(settings.workspace_rate_per_s, 2 * settings.workspace_rate_per_s)
-        self._open_rate = Rate(settings.open_rate_per_s, 10 * settings.open_rate_per_s)
+        per_s = settings.workspace_rate_per_s
+        self._workspace_rate = Rate(per_s, 2 * per_s, "workspace", "over all keys of the workspace")
+        self._open_rate = Rate(settings.open_rate_per_s, 10 * settings.open_rate_per_s, of="from this address")
         self._terms: dict[tuple[Any, bool], _Terms] = {}
 
     async def refresh(self, tx: Transaction, caller: Caller) -> None:
@@ -58,10 +59,14 @@ class Gate:
         state.answered = lambda status: self._count(request, caller, status, began)
         used, left = self.meter.used(tenant), 0
         buckets = {f"key:{caller.key_id}": self._key_rate, f"ws:{caller.workspace_id}": self._workspace_rate}
+        rate = self._key_rate
         try:
             left = await self._limiter.take(buckets)
+        except TooManyRequests as refusal:
+            rate = refusal.rate or rate
+            raise
         finally:
-            state.limit_headers = self._headers(terms, used, left)
+            state.limit_headers = self._headers(terms, used, rate, left)
         if used >= terms.plan.calls and not _is_remedy(request):
             self._refuse(terms, caller, "All {calls:,} calls of this month are used.")
 
@@ -96,12 +101,13 @@ class Gate:
             # None is needed, but one that was mistyped or revoked is better told here than at the next call.
             await request.app.state.keyring.caller(bearer(request), self._stores)
 
-    def _headers(self, terms: _Terms, used: int, left: int) -> dict[str, str]:
+    def _headers(self, terms: _Terms, used: int, rate: Rate, left: int) -> dict[str, str]:
+        """Of the key's rate and the month; the workspace's rate takes the place of the key's where it refuses."""
         calls = terms.plan.calls
         until = seconds_left(datetime.now(UTC))
         return {
-            "RateLimit-Policy": f'{self._key_rate.policy}, "month";q={calls};w={MONTH_S}',
-            "RateLimit": f'"second";r={left};t=1, "month";r={max(0, calls - used)};t={until}',
+            "RateLimit-Policy": f'{rate.policy}, "month";q={calls};w={MONTH_S}',
+            "RateLimit": f'"{rate.name}";r={left};t=1, "month";r={max(0, calls - used)};t={until}',
         }
 
     def _count(self, request: Request, caller: Caller, status: int, began: float) -> None:

@@ -106,6 +106,31 @@ async def test_a_caller_beyond_its_rate_is_told_when_to_come_back(
         assert (await team.live.get("/v1/features")).status_code == 200
 
 
+async def test_where_the_workspaces_rate_refuses_that_one_is_named(
+    settings: Settings, client: httpx.AsyncClient
+) -> None:
+    """The key has room: slowing it down alone would not help."""
+    rates = {"rate_per_s": 1000, "rate_burst": 1000, "workspace_rate_per_s": 3}
+    async with serving(settings, **rates) as (calling, _), sign_up(calling) as team:
+        answers = [await team.live.get("/v1/features") for _ in range(12)]
+        assert '"second";q=1000;w=1' in answers[0].headers["RateLimit-Policy"]
+        refused = answers[-1]
+        told = problem(refused, 429, "rate_limited")["detail"]
+        assert "3 requests a second over all keys of the workspace" in told
+        assert refused.headers["RateLimit-Policy"].startswith('"workspace";q=3;w=1, "month"')
+        assert refused.headers["RateLimit"].startswith('"workspace";r=0;t=1, "month"')
+
+
+async def test_without_redis_the_workspaces_rate_is_named_too(settings: Settings) -> None:
+    async with open_stores(settings.model_copy(update={"redis_url": "redis://127.0.0.1:1"})) as stores:
+        buckets = {"key:a": Rate(100, 100), "ws:a": Rate(1, 1, "workspace", "over all keys of the workspace")}
+        limiter = RateLimiter(stores)
+        await limiter.take(buckets)
+        with pytest.raises(TooManyRequests) as refused:
+            await limiter.take(buckets)
+    assert refused.value.rate == buckets["ws:a"]
+
+
 async def test_two_processes_share_a_bucket(settings: Settings) -> None:
     rate = Rate(per_s=10, burst=40)
     taken = 0
