@@ -64,7 +64,9 @@ class Report:
 
     @property
     def score(self) -> int:
-        """100 less 10 for each error, 4 for each warning and 1 for each note; never below 0."""
+        """100 less 10 for each error, 4 for each warning and 1 for each note; never below 0, and 0 for nothing."""
+        if any(finding.rule == "nothing-said" for finding in self.findings):
+            return 0
         return max(0, 100 - sum(_COST[finding.severity] for finding in self.findings))
 
     @property
@@ -73,6 +75,7 @@ class Report:
 
 
 RULES: dict[str, Rule] = {
+    "nothing-said": Rule("error", "No section of a PRD is there."),
     "story-not-measurable": Rule("error", "A story has no acceptance criterion that can be measured."),
     "story-without-form": Rule("note", "A story does not say who wants what."),
     "implementation-leak": Rule("warning", "A story or a criterion says how it is built."),
@@ -334,6 +337,9 @@ _ALTERNATIVE = re.compile(
 
 
 def _of_the_whole(sections: Mapping[str, Any]) -> Iterator[Found]:
+    if not any(sections.values()):
+        message = "Nothing in it is a section of a PRD. Give each a heading: Problem, Solution, User stories …"
+        yield Found("nothing-said", "", message)
     for name, advice in _NEEDED.items():
         if not sections.get(name):
             yield Found("section-missing", f"/{name}", f"The section {name} is empty. {advice}")

@@ -105,7 +105,7 @@ class Reading:
     @property
     def fragment(self) -> bool:
         """Whether this is no PRD but a piece of one, such as a single story."""
-        return self.title is None and not set(self.sections) - {"user_stories"}
+        return self.title is None and set(self.sections) == {"user_stories"}
 
     def skip(self, line: int, reason: str) -> None:
         if len(self.skipped) < MOST_SKIPPED:

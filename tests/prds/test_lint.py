@@ -7,7 +7,7 @@ from api.prds.lint import RULES, Report, lint, lint_reading
 from api.prds.markdown import read
 from api.prds.schemas import Sections
 from tests.prds.support import BAD_STORY, CLEAN, GOOD_STORY, GUIDE, drafted
-from tests.support.workspace import Workspace
+from tests.support.workspace import Workspace, made
 
 
 def linted(markdown: str, **options: Any) -> Report:
@@ -230,6 +230,28 @@ async def test_markdown_is_linted_without_being_kept(workspace: Workspace) -> No
     assert {"rule": "fallback-breaks-story", "line": 54}.items() <= told["findings"][11].items()
     assert not told["passed"]
     assert (await workspace.live.get("/v1/prds")).json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    "markdown", ["", " ", "\n\n", "<!-- nothing -->", "hello there", "# Only a title", "## Problem\n"]
+)
+async def test_a_document_that_says_nothing_is_found_wanting(workspace: Workspace, markdown: str) -> None:
+    answer = await workspace.live.post("/v1/prds/lint", json={"markdown": markdown})
+    told = answer.json()
+    assert (answer.status_code, told["passed"], told["score"]) == (200, False, 0)
+    rules = [finding["rule"] for finding in told["findings"]]
+    assert rules.count("nothing-said") == 1
+    assert rules.count("section-missing") == 6
+
+
+async def test_a_prd_with_nothing_but_a_title_is_found_wanting(workspace: Workspace) -> None:
+    prd = await made(workspace.live, "/v1/prds", {"title": "Dark mode"})
+    told = (await workspace.live.post(f"/v1/prds/{prd['id']}/lint")).json()
+    assert (told["passed"], told["score"]) == (False, 0)
+    said = await made(workspace.live, "/v1/prds", {"title": "Dark mode", "problem": "It is too bright."})
+    told = (await workspace.live.post(f"/v1/prds/{said['id']}/lint")).json()
+    assert "nothing-said" not in {finding["rule"] for finding in told["findings"]}
+    assert 0 < told["score"] < 100
 
 
 async def test_a_prd_is_linted_with_pointers(workspace: Workspace) -> None:
