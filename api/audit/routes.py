@@ -9,6 +9,7 @@ from api.accounts.auth import WorkspaceRoute
 from api.audit.chain import check
 from api.audit.models import AuditEntry
 from api.audit.schemas import AuditChainShown, AuditQuery, AuditShown
+from api.audit.show import shown
 from api.http.pagination import Listing
 from api.http.reply import Reply, computed
 from api.http.representation import Columns, Representation
@@ -28,7 +29,7 @@ router = APIRouter(route_class=WorkspaceRoute, tags=["accounts"])
 @router.get("/audit", **operation("list_audit", scope="audit:read", returns=AuditShown, many=True))
 async def list_audit(tx: Tx, request: Request, query: Annotated[AuditQuery, Query()]) -> Reply:
     """Who changed what, newest first."""
-    return await _ENTRIES.page(tx, request, query)
+    return shown(await _ENTRIES.page(tx, request, query))
 
 
 @router.get("/audit/chain", **operation("check_audit_chain", scope="audit:read", returns=AuditChainShown))

@@ -12,6 +12,31 @@ from api.http.schema import CommaSeparated, Moment, Shown
 
 AuditId = Annotated[UUID, WireId("aud")]
 AuditAction = Literal["insert", "update", "delete"]
+# The tables that have the triggers (migrations/auditing.py); a test holds the two together.
+AuditResource = Literal[
+    "blockers",
+    "debts",
+    "decision_observations",
+    "decisions",
+    "endpoint_secrets",
+    "endpoints",
+    "features",
+    "imports",
+    "keys",
+    "plans",
+    "prd_observations",
+    "prd_reviews",
+    "prds",
+    "roadmap_items",
+    "roadmap_overrides",
+    "roadmap_revisions",
+    "roadmap_scenarios",
+    "roadmap_views",
+    "scores",
+    "scoring_models",
+    "spikes",
+    "syncs",
+]
 
 
 class AuditShown(Shown):
@@ -21,7 +46,7 @@ class AuditShown(Shown):
     at: Moment
     key_id: KeyId | None = Field(description="The key that did it; null when it was the service itself.")
     request_id: str | None
-    resource: str = Field(description="What kind of row: `features`, `decisions` …")
+    resource: AuditResource = Field(description="What kind of row.")
     resource_id: str = Field(description="Its id.")
     action: AuditAction
     before: dict[str, Any] | None = Field(description="The columns as they were: those that an update changed.")
@@ -31,9 +56,7 @@ class AuditShown(Shown):
 
 
 class AuditQuery(PageQuery):
-    resource: Annotated[list[Annotated[str, StringConstraints(max_length=64)]] | None, CommaSeparated] = Field(
-        None, max_length=20
-    )
+    resource: Annotated[list[AuditResource] | None, CommaSeparated] = Field(None, max_length=22)
     resource_id: Annotated[str, StringConstraints(max_length=40)] | None = None
     request_id: Annotated[str, StringConstraints(max_length=40)] | None = None
     key_id: KeyId | None = None

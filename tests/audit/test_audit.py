@@ -1,12 +1,21 @@
 """Who changed what; and a chain that shows every way of tampering with it."""
 
+import json
+import re
+from typing import Any, get_args
+
 import asyncpg
 import pytest
 
+from api.audit.schemas import AuditResource
 from api.settings import Settings
 from api.stores import WORKER_ROLE, open_stores
+from tests.support.problems import pointers, problem
+from tests.support.things import a_thing
 from tests.support.workspace import Workspace, made
 from workers.seal import seal_some
+
+PREFIXES = ("rev", "prd", "score", "dec", "ep", "key", "debt", "plan", "spike", "sync", "model", "scen", "view", "imp")
 
 
 async def entries(workspace: Workspace, **params: str) -> list[dict[str, object]]:
@@ -33,6 +42,35 @@ async def test_a_change_is_told_with_what_was_and_what_is(workspace: Workspace) 
     assert updated["request_id"] == answer.headers["Request-Id"]
     assert str(updated["key_id"]).startswith("key_")
     assert deleted["before"]["title"] == "Dim mode"  # type: ignore[index]
+
+
+async def test_ids_and_times_are_shown_as_everywhere(workspace: Workspace, owner: asyncpg.Connection) -> None:
+    """One of everything: no id without its prefix, and no time without its Z."""
+    for prefix in PREFIXES:
+        await a_thing(workspace.live, prefix)
+    first = await workspace.feature("First")
+    second = await workspace.feature("Second", depends_on=[first["id"]])
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while cursor or not found:
+        params = {"limit": "100", **({"cursor": cursor} if cursor else {})}
+        page = (await workspace.live.get("/v1/audit", params=params)).json()
+        found, cursor = [*found, *page["data"]], page["next_cursor"]
+    assert len(found) == await owner.fetchval("SELECT count(*) FROM audit_log WHERE livemode")
+    assert len({entry["resource"] for entry in found}) >= 12
+    text = json.dumps([(entry["resource"], entry["before"], entry["after"]) for entry in found])
+    assert re.findall(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f-]{17}.{40}", text) == []
+    assert re.findall(r".{40}[+]00:00\b", text) == []
+    [entry] = await entries(workspace, resource="features", resource_id=second["id"])
+    after: Any = entry["after"]
+    assert (after["id"], after["depends_on"]) == (second["id"], [first["id"]])
+    assert (after["created_at"], after["updated_at"]) == (second["created_at"], second["updated_at"])
+
+
+async def test_a_resource_that_is_none_is_refused(workspace: Workspace) -> None:
+    assert pointers(problem(await workspace.live.get("/v1/audit?resource=feature"), 400)) == ["resource"]
+    both = await workspace.live.get("/v1/audit?resource=features,keys")
+    assert {entry["resource"] for entry in both.json()["data"]} == {"keys"}
 
 
 async def test_nothing_is_told_of_what_was_rolled_back(workspace: Workspace) -> None:
@@ -171,3 +209,4 @@ async def test_every_table_of_a_tenant_is_audited_or_named_as_one_that_is_not(ow
     )
     assert {row["relname"] for row in rows if not row["audited"]} <= NOT_AUDITED
     assert {row["relname"] for row in rows if row["audited"]} & NOT_AUDITED == set()
+    assert {row["relname"] for row in rows if row["audited"]} == set(get_args(AuditResource))

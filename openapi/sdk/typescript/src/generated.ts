@@ -548,12 +548,9 @@ export type Audit = {
      */
     request_id: string | null;
     /**
-     * What kind of row: `features`, `decisions` …
-     * @minLength 0
-     * @maxLength 4194304
-     * @pattern ^[^\u0000]*$
+     * What kind of row.
      */
-    resource: string;
+    resource: "blockers" | "debts" | "decision_observations" | "decisions" | "endpoint_secrets" | "endpoints" | "features" | "imports" | "keys" | "plans" | "prd_observations" | "prd_reviews" | "prds" | "roadmap_items" | "roadmap_overrides" | "roadmap_revisions" | "roadmap_scenarios" | "roadmap_views" | "scores" | "scoring_models" | "spikes" | "syncs";
     /**
      * Its id.
      * @minLength 0
@@ -23395,9 +23392,9 @@ export type List_auditQuery = {
     /**
      * The resource.
      * @minItems 0
-     * @maxItems 20
+     * @maxItems 22
      */
-    resource?: string[];
+    resource?: ("blockers" | "debts" | "decision_observations" | "decisions" | "endpoint_secrets" | "endpoints" | "features" | "imports" | "keys" | "plans" | "prd_observations" | "prd_reviews" | "prds" | "roadmap_items" | "roadmap_overrides" | "roadmap_revisions" | "roadmap_scenarios" | "roadmap_views" | "scores" | "scoring_models" | "spikes" | "syncs")[];
     /**
      * The id of the resource.
      * @minLength 0
