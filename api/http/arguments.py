@@ -36,15 +36,26 @@ class Unreadable(TypeError):
 
 
 class Handler:
-    """A handler, to be called with a request. The body is what `request.parsed` is, if `request.raw` is anything."""
+    """A handler, to be called with a request. The body is what `request.parsed` is, if `request.raw` is anything.
 
-    def __init__(self, dependant: Dependant) -> None:
+    What it does not know is refused rather than ignored: parameters, and a body where it takes none. With `lenient` it
+    is not, for what others send in a form that is theirs.
+    """
+
+    def __init__(self, dependant: Dependant, *, lenient: bool = False) -> None:
         self._call = _coroutine(dependant.call)
         self._arguments = Arguments(dependant)
+        self._parameters = None if lenient else _parameters_of(dependant)
+        self._no_body = not lenient and not _takes_body(dependant)
 
     async def __call__(self, request: Request, body: Any = Undefined) -> Response:
         """Raises RequestValidationError, and what the handler raises."""
         values, errors = await self._arguments.read(request, body)
+        if self._parameters is not None and request.scope["query_string"]:
+            unknown = sorted(set(request.query_params) - self._parameters)
+            errors += [_not_taken("query", name, "is no parameter of this operation") for name in unknown]
+        if self._no_body and body is not Undefined and body:
+            errors += [_not_taken("body", name, "is no field of this operation") for name in _names_in(body)]
         if errors:
             raise RequestValidationError(errors, body=None if body is Undefined else body)
         response = await self._call(**values)
@@ -88,6 +99,37 @@ class Arguments:
         if self._request is not None:
             values[self._request] = request
         return values, errors
+
+
+def _parameters_of(dependant: Dependant) -> frozenset[str] | None:
+    """The names that a query may have; None where its own model refuses the others."""
+    names: set[str] = set()
+    for field in _every(dependant, lambda one: one.query_params):
+        model = _get_param_model(field)
+        if model is not None:
+            assert model.model_config.get("extra") == "forbid", f"{model} ignores what it does not know"
+            return None
+        names.add(field.alias)
+    return frozenset(names)
+
+
+def _takes_body(dependant: Dependant) -> bool:
+    return bool(_every(dependant, lambda one: one.body_params))
+
+
+def _every(dependant: Dependant, of: Callable[[Dependant], list[ModelField]]) -> list[ModelField]:
+    return [*of(dependant), *(field for one in dependant.dependencies for field in _every(one, of))]
+
+
+def _names_in(body: Any) -> list[str | None]:
+    return list(body) if isinstance(body, dict) else [None]
+
+
+def _not_taken(place: str, name: str | None, message: str) -> dict[str, Any]:
+    """As pydantic tells of what a model does not know."""
+    if name is None:
+        return {"type": "extra_forbidden", "loc": (place,), "msg": "This operation takes no body"}
+    return {"type": "extra_forbidden", "loc": (place, name), "msg": message}
 
 
 def _add(values: Values, errors: Errors, read: tuple[Values, Errors]) -> None:

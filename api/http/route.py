@@ -137,7 +137,7 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Run:
         """What FastAPI calls, when it is made, for what runs the operation."""
-        self.run = self._runner(Handler(self.dependant))
+        self.run = self._runner(Handler(self.dependant, lenient=not self.include_in_schema))
 
         async def run(incoming: Request) -> Response:
             return await self.run(WireRequest(incoming.scope, incoming.receive))

@@ -67,3 +67,33 @@ async def test_a_query_is_text_and_its_numbers_are_read_from_it(workspace: Works
 
 async def _sent(client: httpx.AsyncClient, path: str, body: bytes) -> httpx.Response:
     return await client.post(path, content=body, headers={"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize("operation", operations(), ids=str)
+async def test_a_parameter_that_an_operation_does_not_know_is_a_400(
+    workspace: Workspace, client: httpx.AsyncClient, operation: Operation
+) -> None:
+    path = await url_of(workspace.live, operation)
+    headers = {} if operation.scope is None else dict(workspace.live.headers)
+    unknown = f"{'&' if '?' in path else '?'}unknown_one=1&unknown_one=2"
+    answer = await client.request(operation.method, path + unknown, json=body_of(operation), headers=headers)
+    told = problem(answer, 400, "invalid_request")
+    assert {"type": "parameter", "name": "unknown_one"} in [error["target"] for error in told["errors"]]
+
+
+WITHOUT_BODY = [one for one in operations() if one.method != "GET" and not one.takes_body]
+
+
+@pytest.mark.parametrize("operation", WITHOUT_BODY, ids=str)
+async def test_a_body_that_an_operation_does_not_take_is_a_400(
+    workspace: Workspace, client: httpx.AsyncClient, operation: Operation
+) -> None:
+    path = await url_of(workspace.live, operation)
+    headers = {} if operation.scope is None else dict(workspace.live.headers)
+    answer = await client.request(operation.method, path, json={"unknown_one": 1}, headers=headers)
+    assert pointers(problem(answer, 400, "invalid_request")) == ["/unknown_one"]
+    answer = await client.request(operation.method, path, json=["unknown"], headers=headers)
+    assert pointers(problem(answer, 400, "invalid_request")) == [""]
+    # Many a client sends an empty object where there is nothing to say.
+    answer = await client.request(operation.method, path, json={}, headers=headers)
+    assert answer.status_code != 400, answer.text

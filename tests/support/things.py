@@ -44,8 +44,13 @@ BODIES: dict[str, Body] = {
 }
 # What a GET cannot be asked without.
 QUERIES = {"diff_prd": "?from=1", "export_prd": "?format=markdown"}
-# What stands in a path beside ids. A PRD has none of these requirements and questions at first.
-SEGMENTS = {"requirements/code": "FR-001", "questions/code": "Q-001", "versions/number": "1"}
+# What stands in a path beside ids: well formed, of things that are not there, but for the version.
+SEGMENTS = {
+    "requirements/code": "FR-001",
+    "questions/code": "Q-001",
+    "versions/number": "1",
+    "secrets/key_id": "whs_01h455vb4pex5vsknk084sn02q",
+}
 # The collections whose POST makes a thing with this id; found by the document for all others.
 MAKERS: dict[str, Callable[[httpx.AsyncClient], Awaitable[str]]] = {}
 
