@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from fastapi import Request
 
@@ -12,7 +11,7 @@ from api.http.ratelimit import Rate, RateLimiter, TooManyRequests
 from api.http.route import address_of
 from api.settings import Settings
 from api.stores import Stores, Transaction
-from api.usage.meter import READ_MONTH, Meter
+from api.usage.meter import READ_MONTH, Meter, Tenant, remember
 from api.usage.plans import Plan, QuotaExceeded, plan_of, seconds_left
 from api.usage.uptime import Pulse
 
@@ -40,7 +39,7 @@ class Gate:
         per_s = settings.workspace_rate_per_s
         self._workspace_rate = Rate(per_s, 2 * per_s, "workspace", "over all keys of the workspace")
         self._open_rate = Rate(settings.open_rate_per_s, 10 * settings.open_rate_per_s, of="from this address")
-        self._terms: dict[tuple[Any, bool], _Terms] = {}
+        self._terms: dict[Tenant, _Terms] = {}
 
     async def refresh(self, tx: Transaction, caller: Caller) -> None:
         """Read the workspace's plan and month, in the transaction that looks a key up."""
@@ -48,7 +47,7 @@ class Gate:
         assert row is not None, "a key belongs to a workspace"
         tenant = (caller.workspace_id, caller.livemode)
         self.meter.learn(tenant, row["calls"])
-        self._terms[tenant] = _Terms(plan_of(row["plan"], self._settings), row["quota_policy"])
+        remember(self._terms, tenant, _Terms(plan_of(row["plan"], self._settings), row["quota_policy"]))
 
     async def admit(self, request: Request, caller: Caller) -> None:
         """Raises TooManyRequests or QuotaExceeded. Either way the answer tells the limits, and the call is counted."""
@@ -56,6 +55,7 @@ class Gate:
         terms = self._terms[tenant]
         began = time.perf_counter()
         state = request.state
+        state.terms = terms
         state.answered = lambda status: self._count(request, caller, status, began)
         used, left = self.meter.used(tenant), 0
         buckets = {f"key:{caller.key_id}": self._key_rate, f"ws:{caller.workspace_id}": self._workspace_rate}
@@ -72,7 +72,7 @@ class Gate:
 
     def admit_items(self, request: Request, caller: Caller, items: int) -> None:
         """A batch counts its items. Raises QuotaExceeded when the month has fewer calls left than that."""
-        terms = self._terms[caller.workspace_id, caller.livemode]
+        terms: _Terms = request.state.terms
         left = terms.plan.calls - self.meter.used((caller.workspace_id, caller.livemode))
         if items > left:
             self._refuse(

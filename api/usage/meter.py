@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import accumulate
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -33,7 +34,11 @@ FLUSH_S = 1.0
 MOST_REMEMBERED = 100_000
 BUCKETS_MS = (1, 2, 5, 10, 20, 50, 100, 150, 200, 300, 500, 1000, 2000, 5000, 10_000)
 
+# Twice as many callers as a process trusts without asking: whoever is trusted is remembered.
+MOST_TENANTS = 20_000
+
 Tenant = tuple[UUID, bool]
+T = TypeVar("T")
 Line = tuple[UUID, bool, UUID, str, int]
 
 _WRITE_DAYS = Prepared(
@@ -112,7 +117,7 @@ class Meter:
 
     def learn(self, tenant: Tenant, calls: int) -> None:
         """What Postgres has of this month."""
-        self._known[tenant] = calls
+        remember(self._known, tenant, calls)
 
     def used(self, tenant: Tenant) -> int:
         """Calls of this month: those that are written and those that are not yet."""
@@ -198,7 +203,8 @@ class Meter:
         )
         for row in rows:
             tenant = (row["workspace_id"], row["livemode"])
-            self._known[tenant] = row["calls"]
+            if tenant in self._known:
+                self._known[tenant] = row["calls"]
             self._being_written.pop(tenant, None)
             if row["livemode"]:
                 await self._tell_thresholds(tx, tenant, row["calls"] - units[tenant], row["calls"])
@@ -233,6 +239,14 @@ class Meter:
             kept.latency = [was + more for was, more in zip(kept.latency, count.latency, strict=True)]
         for tenant, calls in units.items():
             self._units[tenant] += calls
+
+
+def remember(kept: dict[Tenant, T], tenant: Tenant, value: T) -> None:
+    """As the latest; whoever was told of the longest ago is forgotten where that would be too many."""
+    kept.pop(tenant, None)
+    kept[tenant] = value
+    if len(kept) > MOST_TENANTS:
+        del kept[next(iter(kept))]
 
 
 def counts(status: int) -> bool:

@@ -7,6 +7,7 @@ and a follower looks only when its workspace has been named, or when something i
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,6 +18,7 @@ from api.accounts.tenancy import owned
 from api.bells import listen
 from api.db import parse_id
 from api.http.pagination import Cursors
+from api.http.ratelimit import TooManyRequests
 from api.problems import Invalid, Pointer, Unavailable
 from api.settings import Settings
 from api.stores import APP_ROLE, Prepared, Scope, Stores
@@ -25,6 +27,7 @@ from api.webhooks.models import Event
 
 CHANNEL = "roadbed_events"
 MOST_FOLLOWERS = 2000
+MOST_OF_A_WORKSPACE = 200
 # One look reads at most so many events, however few of them are of a wanted type.
 MOST_SCANNED = 1000
 # Looking this often anyway costs little, and mends whatever a lost ring left.
@@ -93,30 +96,41 @@ class EventBell:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._followers: dict[str, set[asyncio.Event]] = {}
+        self._of_workspace: Counter[UUID | None] = Counter()
         self.waiting = 0  # how many follow now
         self._listening: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
     def hearing(self, scope: Scope) -> Iterator[asyncio.Event]:
         """An event that is set at each news for this workspace and mode. Raises Unavailable when too many wait."""
-        self.check_room()
+        self.check_room(scope)
         if self._listening is None or self._listening.done():
             self._listening = asyncio.create_task(self._listen())
         name = f"{scope.workspace_id}/{str(scope.livemode).lower()}"
         news = asyncio.Event()
         self._followers.setdefault(name, set()).add(news)
+        self._of_workspace[scope.workspace_id] += 1
         self.waiting += 1
         try:
             yield news
         finally:
             self.waiting -= 1
+            self._of_workspace[scope.workspace_id] -= 1
+            if not self._of_workspace[scope.workspace_id]:
+                del self._of_workspace[scope.workspace_id]
             followers = self._followers[name]
             followers.discard(news)
             if not followers:
                 del self._followers[name]
 
-    def check_room(self) -> None:
-        """Raises Unavailable when as many wait as may."""
+    def check_room(self, scope: Scope) -> None:
+        """Raises TooManyRequests when as many wait as may for this workspace, and Unavailable for all of them."""
+        if self._of_workspace[scope.workspace_id] >= MOST_OF_A_WORKSPACE:
+            message = (
+                f"{MOST_OF_A_WORKSPACE} requests of this workspace wait for events already. "
+                "One stream for each process of yours is enough: close some, or ask again in a second."
+            )
+            raise TooManyRequests(message, headers={"Retry-After": "1"})
         if self.waiting >= MOST_FOLLOWERS:
             raise Unavailable(f"{MOST_FOLLOWERS} requests wait for events already. Ask again in a second.")
 

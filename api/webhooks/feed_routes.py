@@ -76,7 +76,7 @@ async def stream_events(
     after, name = (query.after, "after") if last_event_id is None else (last_event_id, "Last-Event-ID")
     start = await position_of(stores, caller.scope, state.cursors, after, name)
     bell: EventBell = state.event_bell
-    bell.check_room()
+    bell.check_room(caller.scope)
     lines = _Stream(request, stores, caller.scope).lines(bell, start, query.type)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(lines, headers=headers, media_type="text/event-stream")

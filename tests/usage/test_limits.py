@@ -3,9 +3,9 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
@@ -129,6 +129,24 @@ async def test_without_redis_the_workspaces_rate_is_named_too(settings: Settings
         with pytest.raises(TooManyRequests) as refused:
             await limiter.take(buckets)
     assert refused.value.rate == buckets["ws:a"]
+
+
+async def test_a_process_remembers_the_terms_of_so_many_workspaces_and_no_more(
+    settings: Settings, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.usage.meter.MOST_TENANTS", 5)
+    monkeypatch.setattr("api.accounts.auth._MOST_CACHED", 2)
+    async with serving(settings) as (calling, app), AsyncExitStack() as stack:
+        teams = [await stack.enter_async_context(sign_up(calling)) for _ in range(12)]
+        for team in [*teams, *reversed(teams)]:
+            for caller in (team.live, team.test, team.live):
+                assert (await caller.get("/v1/features")).status_code == 200
+            await app.state.gate.meter.write()
+        assert len(app.state.gate._terms) == len(app.state.gate.meter._known) == 5
+        # Nothing of what was called is forgotten.
+        quota = (await teams[-1].live.get("/v1/usage")).json()["quota"]
+        assert quota["used"] == 4
+        assert app.state.gate.meter.used((UUID(int=0), True)) == 0
 
 
 async def test_two_processes_share_a_bucket(settings: Settings) -> None:

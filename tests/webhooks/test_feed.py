@@ -18,6 +18,7 @@ from api.stores import Scope, Stores, Transaction
 from api.webhooks import feed
 from api.webhooks.catalogue import TEST
 from api.webhooks.outbox import emit
+from tests.support.problems import problem
 from tests.support.serving import serving
 from tests.support.workspace import Workspace, made
 
@@ -136,6 +137,25 @@ async def test_those_who_wait_hold_no_database_connection(
     await workspace.feature("Dark mode")
     pages = await asyncio.gather(*waiting)
     assert all(messages == ["feature.created"] for messages, _ in pages)
+
+
+async def test_a_workspace_that_waits_as_often_as_it_may_leaves_room_for_the_others(
+    workspace: Workspace, other_workspace: Workspace, application: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.webhooks.feed.MOST_OF_A_WORKSPACE", 3)
+    waiting = [asyncio.create_task(read(workspace.live, "now", wait_s=20)) for _ in range(3)]
+    async with asyncio.timeout(10):
+        while application.state.event_bell.waiting < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    for path in ("/v1/events?after=now&wait_s=1", "/v1/events/stream"):
+        refused = await workspace.live.get(path)
+        assert "of this workspace" in problem(refused, 429, "rate_limited")["detail"]
+        assert refused.headers["retry-after"] == "1"
+    assert await read(other_workspace.live, "now", wait_s=0.1)
+    await workspace.feature("Dark mode")
+    assert [messages for messages, _ in await asyncio.gather(*waiting)] == [["feature.created"]] * 3
+    assert await read(workspace.live, "now", wait_s=0.1)
+    assert application.state.event_bell._of_workspace == {}
 
 
 async def test_a_wait_ends_empty_with_a_cursor_to_go_on_with(workspace: Workspace, stores: Stores) -> None:
