@@ -68,11 +68,20 @@ def _run(settings: Settings) -> None:
     began = time.monotonic()
     data_dir = settings.data_dir.absolute()
     _check_port(settings.host, settings.port)
+    with contextlib.ExitStack() as beside:
+        if not data_dir.exists():
+            beside.enter_context(_compiling())
+        _serve_until_told(settings, data_dir, beside, began)
+
+
+def _serve_until_told(settings: Settings, data_dir: Path, beside: contextlib.ExitStack, began: float) -> None:
+    """What runs `beside` the start is over when the API is ready."""
     with _local_servers(settings, data_dir) as local, _run_file(data_dir) as run_file:
         environment = _environment(settings, data_dir, local)
         _migrate(environment, data_dir)
         with _Programs(environment, data_dir) as programs:
             _wait_until_ready(settings, programs)
+            beside.close()
             demo, report = _demo(_url(settings), data_dir)
             keys = asdict(demo) if demo else {}
             _write_private(run_file, {"url": _url(settings), **keys, "pid": os.getpid()})
@@ -100,6 +109,29 @@ def _ignore_signals() -> None:
     """Once stopping, further signals are harmless, to the last instant of the interpreter's own end."""
     for number in _STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def _compiling() -> Iterator[None]:
+    """Python compiles what the API and the worker import, on the core that has nothing to do meanwhile.
+
+    Both would do it as soon as they start: this is only sooner, so nobody asks whether it went well.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", "import api.main, workers.run"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _check_port(host: str, port: int) -> None:

@@ -10,8 +10,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
-import numpy
-
 from api.formulas.exact import FormulaError, Number, exact, rounded
 
 Word = Literal["robust", "moderately_robust", "fragile", "tied"]
@@ -46,6 +44,9 @@ def win_probabilities(
         raise FormulaError("weights", "There is nothing to draw: give at least one criterion a weight and one option.")
     if len(names) * len(worth) > MAX_CELLS:
         raise FormulaError("worth", f"The matrix has more than {MAX_CELLS:,} cells. Leave some out.")
+    # Here and not above: it takes a third of a second to import, and a worker or a migration never draws.
+    import numpy  # noqa: PLC0415
+
     alpha = numpy.array([float(exact(weights[name], name)) * concentration for name in names])
     cells = numpy.array([[float(exact(row[name], name)) for name in names] for row in worth.values()])
     # A Dirichlet draw is a row of gammas over their sum, and the sum changes no winner: it is left out.

@@ -3,14 +3,13 @@
 import asyncio
 import hashlib
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from api import json
 from api.db import wire_id
 from api.formulas.exact import FormulaError, exact, rounded
 from api.formulas.rice import SCALES
 from api.formulas.scoring import FRAMEWORKS
-from api.formulas.simulation import MAX_CELLS, Simulated, Uncertain, confidence_as_spread, simulate
 from api.formulas.spread import Spread
 from api.problems import Invalid, Pointer, Problem, invalid_field
 from api.roadmap.candidates import candidates
@@ -19,6 +18,9 @@ from api.roadmap.schemas import Simulate
 from api.scores.frameworks import Method, method
 from api.scores.inputs import numbers
 from api.stores import Transaction
+
+if TYPE_CHECKING:
+    from api.formulas.simulation import Simulated, Uncertain
 
 MOST_FEATURES = 2000
 # One at a time in a process: each takes two cores and 80 MB. The others are told to come back, rather than wait with a
@@ -46,6 +48,9 @@ async def simulated(tx: Transaction, wanted: Simulate) -> dict[str, Any]:
 
     Raises Invalid, NothingScored, SimulationTooLarge, SimulatorBusy.
     """
+    # Here and not above: numpy takes a third of a second to import, and most processes never simulate.
+    from api.formulas.simulation import MAX_CELLS, Uncertain, simulate  # noqa: PLC0415
+
     way = await method(tx, wanted.framework, wanted.variant, wanted.model_version)
     if way.inputs is None or way.expression is None:
         raise invalid_field("/framework", f"{way.framework} is not made of numbers alone", "not_numeric")
@@ -94,7 +99,11 @@ def _inputs(way: Method, row: Any, confidence: str) -> dict[str, Fraction | Spre
         raise Invalid(f"The latest score of {wire_id('feat', row['id'])} cannot be read: {problem.message}") from None
     points: dict[str, Fraction | Spread] = {name: exact(value, name) for name, value in given.points.items()}
     points |= given.spreads
-    return confidence_as_spread(points) if confidence == "spread" else points
+    if confidence != "spread":
+        return points
+    from api.formulas.simulation import confidence_as_spread  # noqa: PLC0415 - as above
+
+    return confidence_as_spread(points)
 
 
 def _line(rows: list[Any], capacity: Any) -> int | None:
@@ -110,14 +119,14 @@ def _line(rows: list[Any], capacity: Any) -> int | None:
     return line
 
 
-def _seed(way: Method, wanted: Simulate, items: list[Uncertain], line: int | None) -> int:
+def _seed(way: Method, wanted: Simulate, items: "list[Uncertain]", line: int | None) -> int:
     """From all that goes into the answer, whatever the order of the rows."""
     parts = sorted(f"{item.id}:{sorted((name, repr(value)) for name, value in item.inputs.items())}" for item in items)
     text = json.dump([way.series, way.formula, wanted.draws, wanted.confidence, line, parts])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
 
 
-def _shown(told: Simulated, row: Any, wanted: Simulate) -> dict[str, Any]:
+def _shown(told: "Simulated", row: Any, wanted: Simulate) -> dict[str, Any]:
     widest = next((swing for swing in told.swings if swing.rank_low != swing.rank_high), None)
     return {
         "feature_id": told.id,
@@ -141,7 +150,7 @@ def _shown(told: Simulated, row: Any, wanted: Simulate) -> dict[str, Any]:
     }
 
 
-def _spike(told: Simulated, row: Any, wanted: Simulate, input_: str | None) -> dict[str, Any] | None:
+def _spike(told: "Simulated", row: Any, wanted: Simulate, input_: str | None) -> dict[str, Any] | None:
     """A spike pays when what one expects to lose by deciding now is more than what the spike's time would earn.
 
     Both are months of work at the line: the loss is the doubt's share of the value at the line, times the effort.
