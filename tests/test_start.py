@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = ("numpy", "scipy", "mcp", "opentelemetry", "pytest")
+HEAVY = ("numpy", "scipy", "mcp", "pytest")
 
 
 @pytest.mark.parametrize("module", ["api.main", "workers.run", "api.migrate", "api.cli"])
