@@ -76,6 +76,13 @@ class Ended(NamedTuple):
     answered: Answered | None
 
 
+class Own(NamedTuple):
+    """What each attempt at an endpoint has: whole header lines, and the names of those that are the endpoint's own."""
+
+    lines: str
+    names: str
+
+
 class Courier:
     """One worker's deliveries. `run` ends after `stop` is set, once the attempts under way are recorded.
 
@@ -100,7 +107,7 @@ class Courier:
         self._lease_s = max(self._settings.delivery_lease_s, self._settings.delivery_timeout_s + 2 * MARGIN_S)
         self._sender = sender
         self._keys = functools.lru_cache(4096)(functools.partial(_opened_keys, sealer))
-        self._lines = functools.lru_cache(4096)(functools.partial(_opened_lines, sealer))
+        self._own = functools.lru_cache(4096)(functools.partial(_opened_lines, sealer))
         self._jitter = jitter
         self._clock = clock
         self.bell = bell or asyncio.Event()
@@ -292,8 +299,9 @@ class Courier:
     async def _sent(self, delivery: Claimed) -> Ended:
         receiver, message = delivery.receiver, delivery.message
         body = (thin(message.body) if receiver.payload == "thin" else message.body).encode()
+        at_s = int(self._clock())
         try:
-            headers = self._signed(delivery, body)
+            headers = self._signed(delivery, body, at_s)
         except (SealingError, signing.SignatureError, ValueError) as error:
             log.error("cannot_sign", endpoint=wire_id("ep", delivery.endpoint_id), error=str(error))
             outcome = Outcome(None, "cannot_sign", str(error), 0.0, {}, b"", False, None, None)
@@ -302,22 +310,21 @@ class Courier:
             outcome = await self._sender.send(outgoing)
         if self._tell is not None:
             self._tell(delivery, outcome)
-        return self._judged(delivery, outcome)
+        return self._judged(delivery, outcome, at_s)
 
-    def _signed(self, delivery: Claimed, body: bytes) -> str:
+    def _signed(self, delivery: Claimed, body: bytes, at_s: int) -> str:
         """The header lines of one attempt: the endpoint's own, and those that are made anew each time."""
         receiver, message = delivery.receiver, delivery.message
         keys = self._keys(tuple(receiver.sealed), delivery.endpoint_id.bytes)
-        at_s = int(self._clock())
         return (
-            f"{self._lines(receiver.sealed_headers, delivery.endpoint_id)}"
+            f"{self._own(receiver.sealed_headers, delivery.endpoint_id).lines}"
             f"traceparent: 00-{message.trace_id or delivery.event_id.hex}-{delivery.attempt_id.hex[16:]}-01\r\n"
             f"{signing.ID_HEADER}: {message.id}\r\n"
             f"{signing.TIMESTAMP_HEADER}: {at_s}\r\n"
             f"{signing.SIGNATURE_HEADER}: {signing.sign(keys, message.id, at_s, body)}\r\n"
         )
 
-    def _judged(self, delivery: Claimed, outcome: Outcome) -> Ended:
+    def _judged(self, delivery: Claimed, outcome: Outcome, at_s: int) -> Ended:
         """The delivery's next state, and what the endpoint's health learns of it."""
         verdict = judge(outcome)
         LATENCY.observe(outcome.latency_ms / 1000)
@@ -333,6 +340,8 @@ class Courier:
             failed=not verdict.delivered,
             status_code=outcome.status_code,
             error=verdict.reason,
+            signed_at_s=at_s,
+            own_headers=self._own_names(delivery, outcome),
             latency_ms=outcome.latency_ms,
             response_headers=_told(outcome.response_headers),
             response_body=_storable(outcome.response_body),
@@ -341,6 +350,13 @@ class Courier:
         learns = (completed.failed or delivery.watched) and outcome.error not in _OUR_FAULT
         answered = Answered(completed.failed, delivery.probe, pause_s) if learns else None
         return Ended(completed, verdict.result is Result.GONE, answered)
+
+    def _own_names(self, delivery: Claimed, outcome: Outcome) -> str | None:
+        """What the log tells of the endpoint's own headers, where a request was made."""
+        sealed = delivery.receiver.sealed_headers
+        if sealed is None or outcome.error == "cannot_sign":
+            return None
+        return self._own(sealed, delivery.endpoint_id).names
 
     def _after_failure(self, delivery: Claimed, retry_after: str | None) -> tuple[str, float]:
         asked = delivery.receiver.schedule
@@ -473,11 +489,11 @@ def _opened_keys(sealer: Sealer, sealed: tuple[bytes, ...], context: bytes) -> t
     return tuple(signing.parse_signing_key(sealer.open(secret, context=context).decode()) for secret in sealed)
 
 
-def _opened_lines(sealer: Sealer, sealed: bytes | None, endpoint_id: UUID) -> str:
+def _opened_lines(sealer: Sealer, sealed: bytes | None, endpoint_id: UUID) -> Own:
     """The header lines that every attempt at this endpoint has."""
     own = {} if sealed is None else json.load(sealer.open(sealed, context=header_context(endpoint_id)))
     fixed = {name: value for name, value in own.items() if name.lower() not in _PER_ATTEMPT}
-    return header_lines({**fixed, "content-type": "application/json"})
+    return Own(header_lines({**fixed, "content-type": "application/json"}), ",".join(fixed))
 
 
 def _told(headers: dict[str, str]) -> str:

@@ -17,7 +17,7 @@ from typing import NamedTuple, Self
 
 import httpx
 
-from api.webhooks.headers import header_problem
+from api.webhooks.headers import NO_ENCODING, REDACTED, SENT_ALWAYS, header_problem
 from api.webhooks.targets import Lookup, NameUnresolved, TargetError, TargetPolicy
 from workers.transport import Answer, AnswerCut, Transport
 
@@ -27,9 +27,6 @@ KEPT_HEADERS = 64
 KEPT_HEADER_CHARACTERS = 8 * 1024
 KEPT_RETRY_AFTER_CHARACTERS = 100
 
-USER_AGENT = "Roadbed-Webhooks/1"
-
-REDACTED = "[redacted]"
 _SECRET_HEADERS = frozenset(
     {
         "authorization",
@@ -135,20 +132,19 @@ class Sender:
 
 # -- what is sent ----------------------------------------------------------------------------------------------------
 
-_DEFAULT_HEADERS = {"user-agent": USER_AGENT, "accept": "*/*", "content-type": "application/json"}
 _SAFE_VALUES = re.compile(r"[\t\x20-\x7e]*")
 
 
 def header_lines(own: Mapping[str, str]) -> str:
     """These headers and those that every attempt has, as they stand in the request. Raises ValueError for one that
     cannot be sent."""
-    headers = {**_DEFAULT_HEADERS, **{_lowered(name): value for name, value in own.items()}}
+    headers = {**SENT_ALWAYS, **{_lowered(name): value for name, value in own.items()}}
     # One look at all values together; which one it was is asked only when there is something to find.
     if not _SAFE_VALUES.fullmatch("".join(headers.values())):
         for name, value in own.items():
             _check(name, value)
         raise ValueError("A header has a value that is not visible ASCII.")
-    headers["accept-encoding"] = "identity"
+    headers["accept-encoding"] = NO_ENCODING
     return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
 
 

@@ -20,7 +20,11 @@ from api.webhooks.health import Health
 
 
 class Completed(NamedTuple):
-    """How an attempt ended. `status` is the delivery's next; `delay_s` is when it is due again, if it stays pending."""
+    """How an attempt ended. `status` is the delivery's next; `delay_s` is when it is due again, if it stays pending.
+
+    `signed_at_s` is the webhook-timestamp, unix seconds; `own_headers` the names of the endpoint's own, with commas
+    between them.
+    """
 
     delivery: Claimed
     status: str
@@ -28,6 +32,8 @@ class Completed(NamedTuple):
     failed: bool
     status_code: int | None
     error: str | None
+    signed_at_s: int
+    own_headers: str | None
     latency_ms: float
     response_headers: str
     response_body: str
@@ -41,13 +47,16 @@ WITH result AS (
         CAST(:workspaces AS uuid[]), CAST(:modes AS boolean[]), CAST(:delivery_ids AS uuid[]),
         CAST(:attempt_ids AS uuid[]), CAST(:statuses AS text[]), CAST(:delays_s AS float8[]),
         CAST(:failed AS integer[]), CAST(:status_codes AS integer[]), CAST(:errors AS text[]),
-        CAST(:latencies_ms AS float8[]), CAST(:headers AS text[]), CAST(:bodies AS text[])
+        CAST(:signed_at_s AS bigint[]), CAST(:own_headers AS text[]), CAST(:latencies_ms AS float8[]),
+        CAST(:headers AS text[]), CAST(:bodies AS text[])
     ) AS result (workspace_id, livemode, delivery_id, attempt_id, status, delay_s, failed, status_code, error,
-                 latency_ms, headers, body)
+                 signed_at_s, own_headers, latency_ms, headers, body)
 ), finished AS (
     UPDATE attempts AS attempt
     SET finished_at = clock_timestamp(), status_code = result.status_code, error = result.error,
-        latency_ms = result.latency_ms, response_headers = result.headers::jsonb, response_body = result.body
+        signed_after_s = nullif(result.signed_at_s - floor(extract(epoch FROM attempt.started_at))::bigint, 0),
+        own_headers = result.own_headers, latency_ms = result.latency_ms,
+        response_headers = result.headers::jsonb, response_body = result.body
     FROM result
     WHERE attempt.workspace_id = result.workspace_id AND attempt.livemode = result.livemode
       AND attempt.delivery_id = result.delivery_id AND attempt.id = result.attempt_id
@@ -139,6 +148,8 @@ async def complete(tx: Transaction, results: Sequence[Completed]) -> int:
         failed=[int(result.failed) for result in results],
         status_codes=[result.status_code for result in results],
         errors=[result.error for result in results],
+        signed_at_s=[result.signed_at_s for result in results],
+        own_headers=[result.own_headers for result in results],
         latencies_ms=[result.latency_ms for result in results],
         headers=[result.response_headers for result in results],
         bodies=[result.response_body for result in results],

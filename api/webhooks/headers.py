@@ -19,6 +19,11 @@ RESERVED_HEADERS = frozenset(
         "upgrade",
     }
 )
+# What each attempt has, unless the endpoint sets another `user-agent` or `accept`.
+SENT_ALWAYS = {"user-agent": "Roadbed-Webhooks/1", "accept": "*/*", "content-type": "application/json"}
+NO_ENCODING = "identity"
+# What the log shows in place of a secret.
+REDACTED = "[redacted]"
 # RFC 9110, 5.6.2 and 5.5, without bytes beyond ASCII.
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")

@@ -1,30 +1,47 @@
 """Reading what was sent: events, deliveries and their attempts."""
 
-from typing import get_args
+from typing import Any, get_args
 
-from sqlalchemy import ColumnElement, bindparam, case, func, literal_column, null, or_, select
-from sqlalchemy.dialects.postgresql import JSON, aggregate_order_by
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Select,
+    Text,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSON, JSONB, aggregate_order_by, array
 
 from api.accounts.tenancy import owned
 from api.http.pagination import Listing
 from api.http.representation import Columns, Representation, shown
 from api.stores import Prepared
 from api.webhooks.catalogue import find
+from api.webhooks.headers import NO_ENCODING, REDACTED, SENT_ALWAYS
 from api.webhooks.models import Attempt, Delivery, Event
 from api.webhooks.schemas import AttemptShown, DeliveryShown, DeliveryStatus, DeliveryWithAttempts, EventShown
 
 MOST_ATTEMPTS = 100
+# Nothing left our machine: there was no connection to send it over, or nothing to send.
+_NOTHING_SENT = ("cannot_sign", "invalid_request", "dns", "forbidden_target", "connect_refused", "unreachable", "tls")
 
 
 def _event_type(columns: Columns) -> ColumnElement[str]:
-    return (
-        select(Event.type)
-        .where(
-            Event.workspace_id == columns.workspace_id,
-            Event.livemode == columns.livemode,
-            Event.id == columns.event_id,
-        )
-        .scalar_subquery()
+    return _of_event(columns, Event.type).scalar_subquery()
+
+
+def _of_event(columns: Columns, wanted: Any) -> Select[Any]:
+    return select(wanted).where(
+        Event.workspace_id == columns.workspace_id, Event.livemode == columns.livemode, Event.id == columns.event_id
     )
 
 
@@ -33,8 +50,11 @@ def _due_at(columns: Columns) -> ColumnElement[str]:
 
 
 def _attempts(columns: Columns) -> ColumnElement[object]:
+    # The receiver's spans hang below the request that caused the event, or below the event itself.
+    caused_by = _of_event(columns, Event.trace_id).correlate(Delivery).scalar_subquery()
+    trace_id = func.coalesce(caused_by, _hex(columns.event_id))
     newest = (
-        select(Attempt)
+        select(Attempt, columns.event_id, trace_id.label("trace_id"))
         .where(
             Attempt.workspace_id == columns.workspace_id,
             Attempt.livemode == columns.livemode,
@@ -50,6 +70,40 @@ def _attempts(columns: Columns) -> ColumnElement[object]:
     return func.coalesce(listed, literal_column("'[]'::json"), type_=JSON)
 
 
+def _request_headers(columns: Columns) -> ColumnElement[Any]:
+    """What was sent, put together as `workers/deliver` did it, from what the log keeps of it."""
+    own = func.string_to_array(func.coalesce(columns.own_headers, ""), ",", type_=ARRAY(Text))
+    at_s = func.floor(func.extract("epoch", columns.started_at)) + func.coalesce(columns.signed_after_s, 0)
+    span_id = func.right(_hex(columns.id), 16)
+    always = [
+        (name, case((literal(name, Text) == func.any(own), REDACTED), else_=value) if name != "content-type" else value)
+        for name, value in SENT_ALWAYS.items()
+    ]
+    ours = [
+        ("accept-encoding", NO_ENCODING),
+        ("traceparent", func.concat("00-", columns.trace_id, "-", span_id, "-01")),
+        ("webhook-id", func.roadbed_id("evt", columns.event_id)),
+        ("webhook-timestamp", cast(cast(at_s, BigInteger), Text)),
+        ("webhook-signature", REDACTED),
+    ]
+    name = func.unnest(own).table_valued(column("name", Text), name="own").c.name
+    theirs = (
+        select(func.jsonb_agg(func.jsonb_build_array(name, REDACTED), type_=JSONB))
+        .where(name != func.all(array([literal(always, Text) for always in SENT_ALWAYS])))
+        .scalar_subquery()
+    )
+    known = [func.jsonb_build_array(literal(key, Text), value) for key, value in (*always, *ours)]
+    sent = func.jsonb_build_array(*known, type_=JSONB).op("||")(func.coalesce(theirs, cast("[]", JSONB)))
+    nothing = or_(
+        columns.finished_at.is_(None), columns.error == func.any(array([literal(one, Text) for one in _NOTHING_SENT]))
+    )
+    return case((nothing, null()), else_=sent)
+
+
+def _hex(id_: ColumnElement[Any]) -> ColumnElement[str]:
+    return func.replace(cast(id_, Text), "-", "")
+
+
 class _EventRepresentation(Representation):
     """An event is shown as the bytes that were sent, with its kind."""
 
@@ -58,7 +112,7 @@ class _EventRepresentation(Representation):
         return func.overlay(columns.body, literal_column('\'{"object":"event",\''), 1, 1)
 
 
-ATTEMPT = Representation(AttemptShown, Attempt.__table__, "attempt")
+ATTEMPT = Representation(AttemptShown, Attempt.__table__, "attempt", {"request_headers": _request_headers})
 EVENT = _EventRepresentation(EventShown, Event.__table__, "event")
 DELIVERY = Representation(DeliveryShown, Delivery.__table__, "delivery", {"event_type": _event_type, "due_at": _due_at})
 _WITH_ATTEMPTS = Representation(

@@ -199,7 +199,11 @@ class Delivery(Tenant, Base):
 
 class Attempt(Tenant, Base):
     """One request to an endpoint. The row is written before the request leaves: without `finished_at` it is under way,
-    or its worker died. Partitioned by id, which begins with its time, a partition a day (migration 0002)."""
+    or its worker died. Partitioned by id, which begins with its time, a partition a day (migration 0002).
+
+    Of the request's headers only that is kept which cannot be told again: `signed_after_s`, the whole seconds from
+    `started_at` to the webhook-timestamp, null for none; and the names of the endpoint's own headers, with commas.
+    """
 
     __tablename__ = "attempts"
     __table_args__ = (
@@ -216,5 +220,7 @@ class Attempt(Tenant, Base):
     status_code: Mapped[int | None]
     error: Mapped[str | None]
     latency_ms: Mapped[float | None]
+    signed_after_s: Mapped[int | None] = mapped_column(BigInteger)
+    own_headers: Mapped[str | None]
     response_headers: Mapped[list[Any] | None] = mapped_column(JSONB)
     response_body: Mapped[str | None]

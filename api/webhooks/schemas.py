@@ -189,6 +189,11 @@ class AttemptShown(Shown):
     status_code: int | None
     error: str | None = Field(description="A stable code: timeout, dns, tls, connect_refused, http_500, redirect …")
     latency_ms: float | None
+    request_headers: list[list[str]] | None = Field(
+        description="As they were sent, but for host and content-length; null while it is under way, or when nothing "
+        "could be sent. The signature and the values of your own headers are redacted.",
+        max_length=40,
+    )
     response_headers: list[list[str]] | None
     response_body: str | None = Field(description="The first 16 KiB.")
 

@@ -493,6 +493,12 @@ export type Attempt = {
      */
     latency_ms: number | null;
     /**
+     * As they were sent, but for host and content-length; null while it is under way, or when nothing could be sent. The signature and the values of your own headers are redacted.
+     * @minItems 0
+     * @maxItems 40
+     */
+    request_headers: string[][] | null;
+    /**
      * The headers of the answer.
      * @minItems 0
      * @maxItems 100000

@@ -143,6 +143,7 @@ class Attempt:
     status_code: Optional[int]
     error: Optional[str]
     latency_ms: Optional[float]
+    request_headers: Optional[List[List[str]]]
     response_headers: Optional[List[List[str]]]
     response_body: Optional[str]
 
