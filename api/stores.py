@@ -6,6 +6,7 @@ pool: a quarter of the CPU of an AsyncSession (docs/decisions/0002-transactions.
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 from arq.connections import ArqRedis, RedisSettings, create_pool
-from sqlalchemy import BindParameter, ClauseElement, bindparam
+from sqlalchemy import BindParameter, ClauseElement, SelectBase, bindparam
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -33,6 +34,8 @@ CONNECT_S = 5.0
 SANDBOX_WAIT_MS = 50
 RESET_WAIT_MS = 5_000
 RECYCLE_S = 1800.0
+# A statement that only reads is tried so often again when its connection is lost.
+LOST_AT_MOST = 3
 _DIALECT = asyncpg_dialect.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _GONE = (
     asyncpg.PostgresConnectionError,
@@ -64,6 +67,23 @@ class Prepared:
         required = frozenset(name for name, bind in compiled.binds.items() if bind.required)
         return str(compiled), names, literals, required
 
+    @cached_property
+    def alone(self) -> str | None:
+        """The statement with its tenant in itself, so that it needs no transaction: None if it does more than read.
+
+        The settings that row-level security reads last as long as the statement. That they are made before anything
+        else is looked at follows from the data: the statement itself asks for what they gave.
+        """
+        sql, names, _, _ = self._compiled
+        if not isinstance(self.statement, SelectBase) or _MORE_THAN_READS.search(sql):
+            return None
+        if "workspace_id" not in names or "livemode" not in names:
+            return None
+        workspace, mode = (f"${names.index(name) + 1}" for name in ("workspace_id", "livemode"))
+        own = {workspace: "scope.workspace_id", mode: "scope.livemode"}
+        asked = _PARAMETER.sub(lambda found: own.get(found[1], found[0]), sql)
+        return _ALONE.format(workspace=workspace, mode=mode, asked=asked)
+
     def bind(self, values: dict[str, Any]) -> tuple[str, list[Any]]:
         """The SQL text and its arguments in order. Raises KeyError for a parameter that was not given."""
         sql, names, literals, required = self._compiled
@@ -71,6 +91,17 @@ class Prepared:
 
 
 Statement = Prepared | ClauseElement
+_ALONE = """
+SELECT found.*
+FROM (
+    SELECT set_config('roadbed.workspace_id', {workspace}::uuid::text, true)::uuid AS workspace_id,
+           set_config('roadbed.livemode', {mode}::boolean::text, true)::boolean AS livemode
+    OFFSET 0
+) AS scope CROSS JOIN LATERAL (SELECT * FROM ({asked}) AS asked OFFSET 0) AS found"""
+_PARAMETER = re.compile(r"(\$\d+)(?:::[A-Z]+\b)?")
+_MORE_THAN_READS = re.compile(
+    r"\b(INSERT|UPDATE|DELETE|MERGE|FOR (NO KEY |KEY )?(UPDATE|SHARE)|\w*_lock)\b", re.IGNORECASE
+)
 
 
 def binds(*names: str) -> dict[str, BindParameter[Any]]:
@@ -155,14 +186,25 @@ _BEGIN_BY_KEYS = (
 
 
 class Transaction:
-    """One unit of work. It takes no connection before its first statement, and rolls back unless committed."""
+    """One unit of work. It takes no connection before its first statement, and rolls back unless committed.
+
+    One that only `reads` does not begin until it meets a statement that does more, or that cannot say for whom it asks:
+    each statement before stands alone, and sees what is there at its own time, as it would in a transaction too.
+    """
 
     def __init__(
-        self, pool: Pool, scope: Scope, ring: Callable[[], Awaitable[None]], *, begin_sql: str | None = None
+        self,
+        pool: Pool,
+        scope: Scope,
+        ring: Callable[[], Awaitable[None]],
+        *,
+        begin_sql: str | None = None,
+        reads: bool = False,
     ) -> None:
         self._pool = pool
         self._ring = ring
-        self._begin_sql = begin_sql or scope.begin_sql
+        self._begin_sql = begin_sql
+        self._reads = reads and scope.workspace_id is not None
         self._driver: asyncpg.Connection | None = None
         self._rings = False
         self.scope = scope
@@ -171,15 +213,15 @@ class Transaction:
 
     async def all(self, statement: Statement, **values: Any) -> list[asyncpg.Record]:
         """Every row. The statement has a limit of its own."""
-        return list(await self._call("fetch", *self._bind(statement, values)))
+        return list(await self._ask("fetch", statement, values))
 
     async def first(self, statement: Statement, **values: Any) -> asyncpg.Record | None:
         """The first row, or None."""
-        return await self._call("fetchrow", *self._bind(statement, values))
+        return await self._ask("fetchrow", statement, values)
 
     async def value(self, statement: Statement, **values: Any) -> Any:
         """The first column of the first row, or None."""
-        return await self._call("fetchval", *self._bind(statement, values))
+        return await self._ask("fetchval", statement, values)
 
     async def run(self, statement: Statement, **values: Any) -> None:
         """Nothing comes back."""
@@ -246,6 +288,33 @@ class Transaction:
         tenant = {"workspace_id": self.scope.workspace_id, "livemode": self.scope.livemode}
         return prepared.bind(values | tenant if self.scope.workspace_id is not None else values)
 
+    async def _ask(self, method: str, statement: Statement, values: dict[str, Any]) -> Any:
+        sql, arguments = self._bind(statement, values)
+        if self._reads and self._driver is None and isinstance(statement, Prepared) and statement.alone is not None:
+            return await self._call_alone(method, statement.alone, arguments)
+        return await self._call(method, sql, arguments)
+
+    async def _call_alone(self, method: str, sql: str, arguments: list[Any]) -> Any:
+        """On a connection for this statement only. It changes nothing: if the connection is lost it is asked again."""
+        for left in range(LOST_AT_MOST, -1, -1):
+            driver = await self._take()
+            try:
+                if driver.is_in_transaction():
+                    raise asyncpg.InterfaceError("a pooled connection was in a transaction")
+                found = await getattr(driver, method)(sql, *arguments)
+            except BaseException as error:
+                if isinstance(error, asyncpg.PostgresError) and not isinstance(error, _GONE):
+                    self._pool.give_back(driver)
+                else:
+                    self._pool.discard(driver)
+                if left and isinstance(error, _GONE):
+                    continue
+                _raise_as_problem(error)
+                raise
+            self._pool.give_back(driver)
+            return found
+        raise AssertionError("the last try raises or returns")
+
     async def _call(self, method: str, sql: str, arguments: list[Any]) -> Any:
         driver = self._driver or await self._begin()
         try:
@@ -257,16 +326,13 @@ class Transaction:
     async def _begin(self) -> asyncpg.Connection:
         """Take a connection. One that died in the pool (a restart of Postgres) is thrown away and the next is tried:
         nothing has been asked of it yet."""
+        begin_sql = self._begin_sql or self.scope.begin_sql
         while True:
-            try:
-                driver = await self._pool.take()
-            except Exception as error:
-                _raise_as_problem(error)
-                raise
+            driver = await self._take()
             try:
                 if driver.is_in_transaction():
                     raise asyncpg.InterfaceError("a pooled connection was in a transaction")
-                await driver.execute(self._begin_sql)
+                await driver.execute(begin_sql)
             except _GONE:
                 self._pool.discard(driver)
                 continue
@@ -281,6 +347,13 @@ class Transaction:
                 raise
             self._driver = driver
             return driver
+
+    async def _take(self) -> asyncpg.Connection:
+        try:
+            return await self._pool.take()
+        except Exception as error:
+            _raise_as_problem(error)
+            raise
 
     def _release(self) -> None:
         driver, self._driver = self._driver, None
@@ -301,8 +374,8 @@ class Stores:
         self.pool = _pool(settings, role)
         self._redis: ArqRedis | None = None
 
-    def transaction(self, scope: Scope = NOBODY) -> Transaction:
-        return Transaction(self.pool, scope, self.ring)
+    def transaction(self, scope: Scope = NOBODY, *, reads: bool = False) -> Transaction:
+        return Transaction(self.pool, scope, self.ring, reads=reads)
 
     def by_keys(self) -> Transaction:
         """A worker's transaction for all tenants, whose statements reach few rows of large tables by their keys.

@@ -29,6 +29,7 @@ from api.stores import Scope, Stores, Transaction
 
 Run = Callable[[Request], Coroutine[Any, Any, Response]]
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_READS = ("GET", "HEAD")
 _JSON_TYPES = ("application/json", "application/merge-patch+json")
 
 
@@ -186,7 +187,7 @@ class OpenRoute(Route):
 
 
 async def _run(stores: Stores, scope: Scope, request: WireRequest, handle: Handler) -> Response:
-    async with stores.transaction(scope) as tx:
+    async with stores.transaction(scope, reads=request.method in _READS) as tx:
         tx.trace_id = _trace_id(request)
         request.state.tx = tx
         response = await handle(request, request.sent)

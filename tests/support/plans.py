@@ -20,10 +20,16 @@ _ANY_VALUES = Prepared(
 )
 
 
-async def plan_of(tx: Transaction, statement: Prepared) -> list[dict[str, Any]]:
-    """The nodes of the plan, from the outermost on, each with its `Node Type` and conditions."""
+async def plan_of(tx: Transaction, statement: Prepared, *, alone: bool = False) -> list[dict[str, Any]]:
+    """The nodes of the plan, from the outermost on, each with its `Node Type` and conditions.
+
+    `alone` is as it is asked without a transaction.
+    """
     await tx.value(_ANY_VALUES)
     sql, names, *_ = statement._compiled
+    if alone:
+        assert statement.alone is not None
+        sql = statement.alone
     sql = sql.replace(":", "\\:")
     await tx.run(text(f"PREPARE explained AS {sql}"))
     [row] = await tx.all(text(f"EXPLAIN (FORMAT JSON) EXECUTE explained ({', '.join(['NULL'] * len(names))})"))
