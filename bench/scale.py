@@ -116,9 +116,9 @@ def _set_up(folder: Path) -> Iterator[Stage]:
 
 _LOAD = """
 WITH written AS (
-    INSERT INTO deliveries (workspace_id, livemode, id, event_id, endpoint_id, status, due_at, attempt_count, failures,
-                            last_status_code, created_at, finished_at)
-    SELECT $1, true, id, id, ($2::uuid[])[1 + number % cardinality($2::uuid[])],
+    INSERT INTO deliveries (workspace_id, livemode, id, event_id, event_type, endpoint_id, status, due_at,
+                            attempt_count, failures, last_status_code, created_at, finished_at)
+    SELECT $1, true, id, id, 'feature.created', ($2::uuid[])[1 + number % cardinality($2::uuid[])],
            CASE WHEN number % 10000 = 0 THEN 'dead' ELSE 'delivered' END, at, $6, $6 - 1, 204, at, at
     FROM (
         SELECT number, $3::timestamptz + number * $5::interval AS at,

@@ -6,7 +6,6 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
-    Select,
     Text,
     bindparam,
     case,
@@ -35,23 +34,18 @@ MOST_ATTEMPTS = 100
 _NOTHING_SENT = ("cannot_sign", "invalid_request", "dns", "forbidden_target", "connect_refused", "unreachable", "tls")
 
 
-def _event_type(columns: Columns) -> ColumnElement[str]:
-    return _of_event(columns, Event.type).scalar_subquery()
-
-
-def _of_event(columns: Columns, wanted: Any) -> Select[Any]:
-    return select(wanted).where(
-        Event.workspace_id == columns.workspace_id, Event.livemode == columns.livemode, Event.id == columns.event_id
-    )
-
-
 def _due_at(columns: Columns) -> ColumnElement[str]:
     return case((columns.finished_at.is_(None), shown(columns.due_at)), else_=null())
 
 
 def _attempts(columns: Columns) -> ColumnElement[object]:
     # The receiver's spans hang below the request that caused the event, or below the event itself.
-    caused_by = _of_event(columns, Event.trace_id).correlate(Delivery).scalar_subquery()
+    of_event = (
+        Event.workspace_id == columns.workspace_id,
+        Event.livemode == columns.livemode,
+        Event.id == columns.event_id,
+    )
+    caused_by = select(Event.trace_id).where(*of_event).correlate(Delivery).scalar_subquery()
     trace_id = func.coalesce(caused_by, _hex(columns.event_id))
     newest = (
         select(Attempt, columns.event_id, trace_id.label("trace_id"))
@@ -114,12 +108,12 @@ class _EventRepresentation(Representation):
 
 ATTEMPT = Representation(AttemptShown, Attempt.__table__, "attempt", {"request_headers": _request_headers})
 EVENT = _EventRepresentation(EventShown, Event.__table__, "event")
-DELIVERY = Representation(DeliveryShown, Delivery.__table__, "delivery", {"event_type": _event_type, "due_at": _due_at})
+DELIVERY = Representation(DeliveryShown, Delivery.__table__, "delivery", {"due_at": _due_at})
 _WITH_ATTEMPTS = Representation(
     DeliveryWithAttempts,
     Delivery.__table__,
     "delivery",
-    {"event_type": _event_type, "due_at": _due_at, "attempts": _attempts},
+    {"due_at": _due_at, "attempts": _attempts},
 )
 DELIVERY_WITH_ATTEMPTS = Prepared(
     select(

@@ -145,6 +145,8 @@ class Delivery(Tenant, Base):
 
     `order_key` is null where order does not matter, empty where the endpoint wants all in order, and the entity's id
     where it wants that of each entity. `xid` is the transaction that wrote it, and orders what is in order.
+    `event_type` is the event's, kept here too so that a page of the log reads no events: deep in a log of millions
+    each would be one more read of the disk.
     """
 
     __tablename__ = "deliveries"
@@ -182,6 +184,7 @@ class Delivery(Tenant, Base):
 
     id: Mapped[UUID] = identity("dlv")
     event_id: Mapped[UUID] = reference("evt")
+    event_type: Mapped[str]
     endpoint_id: Mapped[UUID] = reference("ep")
     status: Mapped[str] = mapped_column(server_default="pending")
     due_at: Mapped[datetime] = mapped_column(server_default=func.now())

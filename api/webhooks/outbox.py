@@ -26,8 +26,8 @@ WITH event AS (
     SELECT CAST(:workspace_id AS uuid), CAST(:livemode AS boolean), given.id, :type, given.body, :trace_id
     FROM unnest(CAST(:ids AS uuid[]), CAST(:bodies AS text[])) AS given (id, body)
 ), due AS (
-    INSERT INTO deliveries (workspace_id, livemode, event_id, endpoint_id, status, order_key)
-    SELECT endpoint.workspace_id, endpoint.livemode, given.id, endpoint.id, {status},
+    INSERT INTO deliveries (workspace_id, livemode, event_id, event_type, endpoint_id, status, order_key)
+    SELECT endpoint.workspace_id, endpoint.livemode, given.id, :type, endpoint.id, {status},
            CASE endpoint.ordering WHEN 'entity' THEN given.subject WHEN 'endpoint' THEN '' END
     FROM endpoints AS endpoint
     CROSS JOIN unnest(CAST(:ids AS uuid[]), CAST(:snapshots AS text[]), CAST(:subjects AS text[]))

@@ -68,8 +68,8 @@ WITH scanned AS MATERIALIZED (
     WHERE workspace_id = :workspace_id AND livemode = :livemode AND id > :after AND id < :beyond
     ORDER BY id LIMIT :most
 ), wanted AS MATERIALIZED (
-    SELECT scanned.id AS cursor_id, scanned.body, delivery.id AS delivery_id, endpoint.enabled, endpoint.ordering,
-           row_number() OVER (ORDER BY scanned.id) AS number
+    SELECT scanned.id AS cursor_id, scanned.type, scanned.body, delivery.id AS delivery_id, endpoint.enabled,
+           endpoint.ordering, row_number() OVER (ORDER BY scanned.id) AS number
     FROM scanned
     JOIN endpoints AS endpoint
         ON endpoint.workspace_id = :workspace_id AND endpoint.livemode = :livemode AND endpoint.id = :endpoint_id
@@ -89,9 +89,9 @@ WITH scanned AS MATERIALIZED (
 )"""
 _COUNT_EVENTS = Prepared(text(_EVENTS_WANTED + _TALLY))
 _ADDED = """, added AS (
-    INSERT INTO deliveries (workspace_id, livemode, event_id, endpoint_id, status, due_at, order_key)
-    SELECT CAST(:workspace_id AS uuid), CAST(:livemode AS boolean), wanted.cursor_id, CAST(:endpoint_id AS uuid),
-           CASE WHEN wanted.enabled THEN 'pending' ELSE 'held' END,
+    INSERT INTO deliveries (workspace_id, livemode, event_id, event_type, endpoint_id, status, due_at, order_key)
+    SELECT CAST(:workspace_id AS uuid), CAST(:livemode AS boolean), wanted.cursor_id, wanted.type,
+           CAST(:endpoint_id AS uuid), CASE WHEN wanted.enabled THEN 'pending' ELSE 'held' END,
            clock_timestamp() + (wanted.number - 1) * CAST(:gap_s AS float8) * interval '1 second',
            CASE wanted.ordering WHEN 'entity' THEN wanted.body::jsonb -> 'data' ->> 'id' WHEN 'endpoint' THEN '' END
     FROM wanted WHERE wanted.delivery_id IS NULL

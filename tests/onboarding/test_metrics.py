@@ -53,8 +53,8 @@ async def test_errors_latency_and_webhooks_are_held_against_their_targets(
         )  # fmt: skip
     await owner.execute("UPDATE deliveries SET status = 'delivered', finished_at = now()")
     await owner.execute(
-        "INSERT INTO deliveries (workspace_id, livemode, event_id, endpoint_id, status) "
-        "SELECT workspace_id, livemode, event_id, endpoint_id, 'dead' FROM deliveries LIMIT 1"
+        "INSERT INTO deliveries (workspace_id, livemode, event_id, event_type, endpoint_id, status) "
+        "SELECT workspace_id, livemode, event_id, event_type, endpoint_id, 'dead' FROM deliveries LIMIT 1"
     )
     before = await owner.fetchval("SELECT sum(calls) FROM usage_days WHERE operation <> 'sample' AND livemode")
     figures = await _figures(application, workspace)

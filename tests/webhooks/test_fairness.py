@@ -17,8 +17,8 @@ async def preload(owner: asyncpg.Connection, endpoint_id: str, event_id: str, co
     """A backlog of one endpoint, older than everything else."""
     await owner.execute(
         """
-        INSERT INTO deliveries (workspace_id, livemode, event_id, endpoint_id, due_at)
-        SELECT workspace_id, livemode, event_id, endpoint_id, now() - interval '1 hour'
+        INSERT INTO deliveries (workspace_id, livemode, event_id, event_type, endpoint_id, due_at)
+        SELECT workspace_id, livemode, event_id, event_type, endpoint_id, now() - interval '1 hour'
         FROM (SELECT * FROM deliveries WHERE roadbed_id('ep', endpoint_id) = $1 LIMIT 1) AS one, generate_series(1, $2)
         """,
         endpoint_id,

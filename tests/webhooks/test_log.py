@@ -21,8 +21,9 @@ async def test_what_was_not_delivered_is_found_without_reading_past_what_was(
     await receiver.quiet()
     await owner.execute(
         """
-        INSERT INTO deliveries (workspace_id, livemode, event_id, endpoint_id, status)
-        SELECT workspace_id, livemode, event_id, endpoint_id, CASE WHEN number < 3 THEN 'dead' ELSE 'delivered' END
+        INSERT INTO deliveries (workspace_id, livemode, event_id, event_type, endpoint_id, status)
+        SELECT workspace_id, livemode, event_id, event_type, endpoint_id,
+               CASE WHEN number < 3 THEN 'dead' ELSE 'delivered' END
         FROM deliveries, generate_series(1, 20000) AS number
         """
     )

@@ -49,8 +49,9 @@ async def test_the_last_hundred_deliveries_of_an_endpoint_outlive_their_days(
             FROM events, generate_series(1, 250)
             RETURNING *
         )
-        INSERT INTO deliveries (workspace_id, livemode, id, event_id, endpoint_id, status, finished_at)
-        SELECT old.workspace_id, old.livemode, uuidv7('-60 days'), old.id, endpoints.id, 'delivered', now()
+        INSERT INTO deliveries (workspace_id, livemode, id, event_id, event_type, endpoint_id, status, finished_at)
+        SELECT old.workspace_id, old.livemode, uuidv7('-60 days'), old.id, 'feature.created', endpoints.id,
+               'delivered', now()
         FROM old, endpoints
         """
     )
@@ -86,8 +87,8 @@ async def test_every_endpoint_of_every_workspace_keeps_its_own_hundred_and_what_
             FROM endpoints, generate_series(1, 130)
             RETURNING *
         )
-        INSERT INTO deliveries (workspace_id, livemode, id, event_id, endpoint_id, status)
-        SELECT workspace_id, livemode, uuidv7('-60 days'), old.id, endpoints.id, 'delivered'
+        INSERT INTO deliveries (workspace_id, livemode, id, event_id, event_type, endpoint_id, status)
+        SELECT workspace_id, livemode, uuidv7('-60 days'), old.id, 'feature.created', endpoints.id, 'delivered'
         FROM old JOIN endpoints USING (workspace_id, livemode)
         """
     )
