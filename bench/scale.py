@@ -3,8 +3,8 @@
     ./run bench scale            a million attempts, 2,000 endpoints, 10,000 events in order: about two minutes
     ./run bench scale --long     50 million attempts (25 GB of disk, half an hour), 10,000 endpoints, 100,000 events
 
-* `log`: pages of deliveries over HTTP with so many attempts behind them, each five to a delivery, over 30 days; then a
-  day of retention is dropped. The log is written by Postgres itself, as the worker would have left it.
+* `log`: pages of deliveries over HTTP, of 100 unless the name says otherwise, with so many attempts behind them, each
+  five to a delivery, over 30 days; then a day of retention is dropped. The log is written by Postgres itself, as the worker would have left it.
 * `fan_out`: one event, from its commit to the last endpoint's request, and what the worker's memory came to.
 * `order`: endpoints that take events one by one while 5 % of the requests fail. The receiver knows the number that has
   to come next; any other than that or one that came before is an inversion.
@@ -162,6 +162,7 @@ async def log(stage: Stage, plan: Plan) -> dict[str, Any]:
         told["pages"] = {
             "newest": await _walked(client, "/v1/deliveries"),
             "of_an_endpoint": await _walked(client, "/v1/deliveries", endpoint_id=made[7]),
+            "of_an_endpoint_by_20": await _walked(client, "/v1/deliveries", endpoint_id=made[23], limit="20"),
             "dead": await _walked(client, "/v1/deliveries", status="dead"),
             "pending": await _walked(client, "/v1/deliveries", status="pending"),
             "dead_of_an_endpoint": await _walked(client, "/v1/deliveries", endpoint_id=made[9], status="dead"),
@@ -207,7 +208,7 @@ async def _walked(client: httpx.AsyncClient, path: str, **query: str) -> dict[st
     """Milliseconds of page after page; of the first one again and again where there is only one."""
     seconds, cursor, rows = [], None, 0
     for _ in range(PAGES):
-        words = urllib.parse.urlencode({**query, "limit": 100, **({"cursor": cursor} if cursor else {})})
+        words = urllib.parse.urlencode({"limit": "100", **query, **({"cursor": cursor} if cursor else {})})
         began = time.monotonic()
         page = (await client.get(f"{path}?{words}")).raise_for_status().json()
         seconds.append(time.monotonic() - began)
