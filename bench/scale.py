@@ -4,7 +4,8 @@
     ./run bench scale --long     50 million attempts (25 GB of disk, half an hour), 10,000 endpoints, 100,000 events
 
 * `log`: pages of deliveries over HTTP, of 100 unless the name says otherwise, with so many attempts behind them, each
-  five to a delivery, over 30 days; then a day of retention is dropped. The log is written by Postgres itself, as the worker would have left it.
+  five to a delivery, over 30 days; then a day of retention is dropped. The log is written by Postgres itself, as the
+  worker would have left it.
 * `fan_out`: one event, from its commit to the last endpoint's request, and what the worker's memory came to.
 * `order`: endpoints that take events one by one while 5 % of the requests fail. The receiver knows the number that has
   to come next; any other than that or one that came before is an inversion.
