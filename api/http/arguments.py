@@ -6,6 +6,7 @@ list, is it a generator, which exit stack) is worked out here when the route is 
 has what that is worth.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction
 from typing import Any
@@ -46,14 +47,16 @@ class Handler:
         self._call = _coroutine(dependant.call)
         self._arguments = Arguments(dependant)
         self._parameters = None if lenient else _parameters_of(dependant)
+        self._once = frozenset() if lenient else _given_once(dependant)
+        self._headers = () if lenient else _headers_of(dependant)
         self._no_body = not lenient and not _takes_body(dependant)
 
     async def __call__(self, request: Request, body: Any = Undefined) -> Response:
         """Raises RequestValidationError, and what the handler raises."""
         values, errors = await self._arguments.read(request, body)
-        if self._parameters is not None and request.scope["query_string"]:
-            unknown = sorted(set(request.query_params) - self._parameters)
-            errors += [_not_taken("query", name, "is no parameter of this operation") for name in unknown]
+        if request.scope["query_string"]:
+            errors += self._wrong_parameters(request.query_params)
+        errors += [_twice("header", name) for name in self._headers if len(request.headers.getlist(name)) > 1]
         if self._no_body and body is not Undefined and body:
             errors += [_not_taken("body", name, "is no field of this operation") for name in _names_in(body)]
         if errors:
@@ -61,6 +64,13 @@ class Handler:
         response = await self._call(**values)
         assert isinstance(response, Response), f"{self._call} answered with no response"
         return response
+
+    def _wrong_parameters(self, given: QueryParams) -> Errors:
+        """Those that the operation does not know, and those that it takes once and that are there twice."""
+        names = Counter(name for name, _ in given.multi_items())
+        unknown = [] if self._parameters is None else sorted(names.keys() - self._parameters)
+        errors = [_not_taken("query", name, "is no parameter of this operation") for name in unknown]
+        return errors + [_twice("query", name) for name, times in names.items() if times > 1 and name in self._once]
 
 
 class Arguments:
@@ -113,6 +123,23 @@ def _parameters_of(dependant: Dependant) -> frozenset[str] | None:
     return frozenset(names)
 
 
+def _given_once(dependant: Dependant) -> frozenset[str]:
+    """The names of the query parameters that are no lists."""
+    names: set[str] = set()
+    for field in _every(dependant, lambda one: one.query_params):
+        model = _get_param_model(field)
+        for member in [field] if model is None else get_cached_model_fields(model):
+            if not field_annotation_is_sequence(member.field_info.annotation):
+                names.update(name for name, _ in _get_param_aliases(member))
+    return frozenset(names)
+
+
+def _headers_of(dependant: Dependant) -> tuple[str, ...]:
+    """Those that are one value. Conditions are lists, and several lines of one are one list (RFC 9110, 5.3)."""
+    found = {field.alias for field in _every(dependant, lambda one: one.header_params)}
+    return tuple(sorted(found - {"If-Match", "If-None-Match"}))
+
+
 def _takes_body(dependant: Dependant) -> bool:
     return bool(_every(dependant, lambda one: one.body_params))
 
@@ -130,6 +157,10 @@ def _not_taken(place: str, name: str | None, message: str) -> dict[str, Any]:
     if name is None:
         return {"type": "extra_forbidden", "loc": (place,), "msg": "This operation takes no body"}
     return {"type": "extra_forbidden", "loc": (place, name), "msg": message}
+
+
+def _twice(place: str, name: str) -> dict[str, Any]:
+    return {"type": "duplicate", "loc": (place, name), "msg": "must be given once"}
 
 
 def _add(values: Values, errors: Errors, read: tuple[Values, Errors]) -> None:

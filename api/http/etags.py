@@ -91,6 +91,7 @@ _LONGEST = 200
 _IfMatchHeader = Annotated[
     str | None,
     Header(
+        alias="If-Match",
         max_length=_LONGEST,
         description='The ETag that the change starts from, like `"3"`.',
         json_schema_extra={"pattern": r'^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$'},
@@ -100,6 +101,7 @@ _IfMatchHeader = Annotated[
 _IfNoneMatchHeader = Annotated[
     str | None,
     Header(
+        alias="If-None-Match",
         max_length=_LONGEST,
         description="`*`: only create it, do not change what is there.",
         json_schema_extra={"pattern": r"^\*$"},

@@ -148,7 +148,7 @@ class Route(APIRoute):
     def _runner(self, handle: Handler) -> Callable[["WireRequest"], Coroutine[Any, Any, Response]]:
         deprecation = self.deprecation
         by_content = self.methods == {"GET"} and not _takes_query(self.dependant, "cursor")
-        takes_condition = self.methods == {"GET"} or _takes_header(self.dependant, "if-match")
+        takes_condition = self.methods == {"GET"} or _takes_header(self.dependant, "If-Match")
 
         async def run(request: WireRequest) -> Response:
             stores: Stores = request.app.state.stores

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, Text, Uuid, bindparam, case, func, or_, select
@@ -17,7 +18,7 @@ from sqlalchemy import ARRAY, BigInteger, Text, Uuid, bindparam, case, func, or_
 from api.accounts.tenancy import owned
 from api.bells import listen
 from api.db import parse_id
-from api.http.pagination import Cursors
+from api.http.pagination import Cursors, InvalidCursor
 from api.http.ratelimit import TooManyRequests
 from api.problems import Invalid, Pointer, Unavailable
 from api.settings import Settings
@@ -217,8 +218,9 @@ async def look(stores: Stores, scope: Scope, position: Position, types: list[str
 async def position_of(stores: Stores, scope: Scope, cursors: Cursors, after: str, name: str) -> Position:
     """The position that a caller means: `start`, `now`, an event's id, or a cursor of this feed. Raises Invalid.
 
-    `name` is the parameter, or header, that held it.
+    `name` is the parameter that held it, or the header `Last-Event-ID`.
     """
+    kind: Literal["header", "parameter"] = "header" if name == "Last-Event-ID" else "parameter"
     if after == "start":
         return START
     if after == "now":
@@ -226,13 +228,17 @@ async def position_of(stores: Stores, scope: Scope, cursors: Cursors, after: str
             return Position(await tx.value(_NOW), UUID(int=2**128 - 1))
     event_id = parse_id("evt", after)
     if event_id is None:
-        xid, last_id = cursors.read(after, _binding(scope))
+        try:
+            xid, last_id = cursors.read(after, _binding(scope))
+        except InvalidCursor as error:
+            place = Pointer("invalid_cursor", "is not a cursor of this feed", kind, name)
+            raise InvalidCursor(error.message, errors=(place,)) from None
         return Position(xid, last_id)
     async with stores.transaction(scope) as tx:
         row = await tx.first(_POSITION_OF, id=event_id)
     if row is None:
         message = f"There is no event {after} here, or it is no longer kept. Use next_cursor, or `start`."
-        raise Invalid(message, errors=(Pointer("unknown_event", message, "parameter", name),))
+        raise Invalid(message, errors=(Pointer("unknown_event", message, kind, name),))
     return Position(row["xid"], row["id"])
 
 

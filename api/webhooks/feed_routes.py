@@ -68,7 +68,10 @@ async def stream_events(
     stores: OpenStores,
     query: Annotated[StreamQuery, Query()],
     last_event_id: Annotated[
-        str | None, Header(min_length=1, max_length=1000, description="The `id` of the last event that came.")
+        str | None,
+        Header(
+            alias="Last-Event-ID", min_length=1, max_length=1000, description="The `id` of the last event that came."
+        ),
     ] = None,
 ) -> Response:
     """Events as server-sent events, from `Last-Event-ID`, else from `after`, else from now on."""
