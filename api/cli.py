@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from api.commands.remote import JsonOption, KeyOption, UrlOption, install
 from api.commands.sentences import sentences
+from api.http.findings import sentence
 from api.settings import Settings
 
 app = typer.Typer(
@@ -254,7 +255,7 @@ def _settings(*, serving: bool = False, logs: TextIO | None = None) -> Settings:
         settings = Settings()
     except ValidationError as error:
         for finding in error.errors():
-            typer.echo(f"ROADBED_{str(finding['loc'][0]).upper()}: {finding['msg']}", err=True)
+            typer.echo(f"ROADBED_{str(finding['loc'][0]).upper()}: {sentence(finding)}", err=True)
         raise typer.Exit(2) from None
     if serving and (wrong := _wrong_secret(settings)):
         typer.echo(wrong, err=True)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import EmailStr, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from api.accounts.scopes import Scope
 from api.db import WireId
@@ -57,7 +58,7 @@ class KeyCreate(Body):
     @classmethod
     def _later(cls, value: datetime | None) -> datetime | None:
         if value is not None and value <= datetime.now(UTC):
-            raise ValueError("must be in the future")
+            raise PydanticCustomError("not_in_the_future", "must be in the future")
         return value
 
 

@@ -3,12 +3,12 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from api.accounts.schemas import KeyId
 from api.db import WireId
 from api.http.pagination import PageQuery
-from api.http.schema import CommaSeparated, Moment, Shown
+from api.http.schema import CommaSeparated, Moment, Shown, Time
 
 AuditId = Annotated[UUID, WireId("aud")]
 AuditAction = Literal["insert", "update", "delete"]
@@ -61,8 +61,8 @@ class AuditQuery(PageQuery):
     request_id: Annotated[str, StringConstraints(max_length=40)] | None = None
     key_id: KeyId | None = None
     action: Annotated[list[AuditAction] | None, CommaSeparated] = Field(None, max_length=3)
-    at_gte: AwareDatetime | None = Field(None, description="RFC 3339.")
-    at_lte: AwareDatetime | None = Field(None, description="RFC 3339.")
+    at_gte: Time | None = Field(None, description="RFC 3339.")
+    at_lte: Time | None = Field(None, description="RFC 3339.")
 
 
 class AuditBroken(Shown):

@@ -6,9 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from api.db import WireId
+from api.http.findings import misplaced
 from api.http.pagination import PageQuery
 from api.http.schema import (
     Body,
@@ -77,7 +77,7 @@ class CapacityReservation(Body):
     @model_validator(mode="after")
     def _runs_forward(self) -> Self:
         if self.to < self.from_:
-            raise PydanticCustomError("backwards", "to lies before from")
+            raise misplaced("backwards", "lies before from", "to")
         return self
 
 

@@ -17,8 +17,8 @@ from api.debts.models import Debt
 from api.debts.schemas import DebtCreate, DebtPatch, DebtShown
 from api.debts.tell import tell
 from api.http.etags import Precondition
+from api.http.findings import refused
 from api.http.representation import Columns, Representation
-from api.problems import Invalid, Pointer
 from api.stores import Prepared, Transaction
 from api.webhooks.outbox import deleted, emit
 
@@ -108,11 +108,7 @@ def _checked(whole: dict[str, Any]) -> DebtCreate:
     try:
         return DebtCreate.model_validate(_plain(whole))
     except ValidationError as error:
-        pointers = tuple(
-            Pointer(found["type"], found["msg"], "field", "".join(f"/{part}" for part in found["loc"]))
-            for found in error.errors()[:50]
-        )
-        raise Invalid("; ".join(f"{one_.name}: {one_.message}" for one_ in pointers[:3]), errors=pointers) from None
+        raise refused(error) from None
 
 
 FACTS = Prepared(DEBT.select(DEBT.table.c.title, DEBT.table.c.facts, DEBT.table.c.told))

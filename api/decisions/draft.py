@@ -17,8 +17,9 @@ from api.decisions.assess import assess
 from api.decisions.models import Decision, DecisionChained, DecisionHead, DecisionLink, DecisionReview
 from api.decisions.schemas import DecisionCreate, DecisionPatch, DecisionShown
 from api.http.etags import Precondition
+from api.http.findings import refused
 from api.http.representation import Columns, Representation
-from api.problems import Conflict, Invalid, Pointer
+from api.problems import Conflict
 from api.stores import Prepared, Transaction, binds
 
 
@@ -165,12 +166,7 @@ def _checked(whole: dict[str, Any]) -> dict[str, Any]:
     try:
         return DecisionCreate.model_validate(whole).model_dump()
     except ValidationError as error:
-        pointers = tuple(
-            Pointer(found["type"], found["msg"], "field", "".join(f"/{part}" for part in found["loc"]))
-            for found in error.errors()[:50]
-        )
-        summary = "; ".join(f"{pointer.name or 'body'}: {pointer.message}" for pointer in pointers[:3])
-        raise Invalid(summary, errors=pointers) from None
+        raise refused(error) from None
 
 
 def _columns(values: dict[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
 
 from api.db import WireId
 from api.formulas.robustness import Word
 from api.formulas.tradeoff import Unit
+from api.http.findings import misplaced
 from api.http.pagination import PageQuery
 from api.http.schema import (
     Asked,
@@ -117,7 +117,7 @@ class ReviewTrigger(Body):
     @model_validator(mode="after")
     def _window_is_given(self) -> Self:
         if (self.statistic == "latest") == (self.window_days is not None):
-            raise PydanticCustomError("incomplete", "a mean or a sum needs window_days, and the latest value has none")
+            raise misplaced("incomplete", "is needed of a mean or a sum, and the latest value has none", "window_days")
         return self
 
 
@@ -257,9 +257,11 @@ class DecisionObservationCreate(Body):
 
     @model_validator(mode="after")
     def _is_one_or_the_other(self) -> Self:
-        given = (self.metric is not None, self.value is not None), (self.assumption is not None, self.holds is not None)
+        pairs = ("metric", "value"), ("assumption", "holds")
+        given = [tuple(getattr(self, name) is not None for name in pair) for pair in pairs]
         if sorted(given) != [(False, False), (True, True)]:
-            raise PydanticCustomError("incomplete", "give metric and value, or assumption and holds")
+            half = [name for pair, has in zip(pairs, given, strict=True) if any(has) for name in pair]
+            raise misplaced("incomplete", "give metric and value, or assumption and holds", *(half or pairs[0]))
         return self
 
 
@@ -549,4 +551,4 @@ class DecisionQuery(PageQuery):
 
 def _unique(field: str, keys: list[str]) -> None:
     if len(set(keys)) != len(keys):
-        raise PydanticCustomError("duplicate", "{field} has a key twice", {"field": field})
+        raise misplaced("duplicate", "has a key twice", field)

@@ -11,9 +11,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from api.db import WireId
+from api.http.findings import misplaced, refused
 from api.http.pagination import PageQuery
 from api.http.schema import (
     Body,
@@ -30,7 +30,6 @@ from api.http.schema import (
     Title,
     Version,
 )
-from api.problems import Pointer
 
 FeatureId = Annotated[UUID, WireId("feat")]
 Status = Literal["idea", "candidate", "planned", "in_progress", "shipped", "dropped"]
@@ -60,18 +59,19 @@ class FeatureCreate(FeatureContent):
     @model_validator(mode="after")
     def _name_elsewhere_is_whole(self) -> Self:
         if (self.external_id is None) != (self.source is None):
-            raise PydanticCustomError("incomplete", "external_id and source go together")
+            missing = "source" if self.source is None else "external_id"
+            raise misplaced("incomplete", "is needed: external_id and source go together", missing)
         return self
+
+
+_MOST_TOLD = 20
 
 
 class Refused:
     """An item of a batch that is not valid, with why."""
 
     def __init__(self, error: ValidationError) -> None:
-        self.errors = tuple(
-            Pointer(str(one["type"]), str(one["msg"]), "field", "".join(f"/{part}" for part in one["loc"]))
-            for one in error.errors(include_url=False, include_context=False, include_input=False)[:20]
-        )
+        self.errors = refused(error).errors[:_MOST_TOLD]
 
 
 class BatchItem(FeatureCreate):
@@ -103,7 +103,7 @@ def _item(value: Any) -> BatchItem | Refused:
 class BatchProblem(Shown):
     code: str
     detail: str
-    errors: list[dict[str, Any]] = Field(max_length=20)
+    errors: list[dict[str, Any]] = Field(max_length=_MOST_TOLD)
 
 
 class BatchResult(Shown):

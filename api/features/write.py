@@ -99,7 +99,8 @@ async def revise(tx: Transaction, feature_id: UUID, patch: FeaturePatch, precond
     values = current | changes
     values["metadata"] = values["metadata"] or {}
     if (values["external_id"] is None) != (values["source"] is None):
-        raise invalid_field("/external_id", "external_id and source go together", "incomplete")
+        missing = "/source" if values["source"] is None else "/external_id"
+        raise invalid_field(missing, "is needed: external_id and source go together", "incomplete")
     if "depends_on" in changes:
         await _check_dependencies(tx, values["depends_on"], feature_id)
     changed = await _written(tx, _UPDATE, feature_id, values)

@@ -1,6 +1,5 @@
 """Every error as `application/problem+json` (RFC 9457), for unknown paths and our own defects too."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -11,11 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from api import json
-from api.problems import Internal, Invalid, MethodNotAllowed, NotFound, Pointer, Problem, TooLarge, UnsupportedMediaType
+from api.http.findings import MOST_ERRORS, invalid, pointer
+from api.problems import Internal, Invalid, MethodNotAllowed, NotFound, Problem, TooLarge, UnsupportedMediaType
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
-_MOST_ERRORS = 50
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _BY_STATUS: dict[int, type[Problem]] = {400: Invalid, 404: NotFound, 413: TooLarge, 415: UnsupportedMediaType}
 
@@ -42,7 +41,7 @@ def problem_reply(request: Request, problem: Problem) -> Response:
         "request_id": request_id,
         "errors": [
             {"code": error.code, "message": error.message, "target": {"type": error.type, "name": error.name}}
-            for error in problem.errors[:_MOST_ERRORS]
+            for error in problem.errors[:MOST_ERRORS]
         ],
     }
     return Response(json.dump(body), problem.status, problem.headers, media_type=MEDIA_TYPE)
@@ -106,10 +105,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
         if request.method not in allowed_methods(request):
             return _wrong_method(request)
         return problem_reply(request, NotFound(f"There is nothing at {request.url.path}."))
-    pointers = tuple(_pointer(finding) for finding in findings[:_MOST_ERRORS])
-    summary = "; ".join(f"{pointer.name or 'body'}: {pointer.message}" for pointer in pointers[:3])
-    more = f" (and {len(findings) - 3} more)" if len(findings) > 3 else ""
-    return problem_reply(request, Invalid(f"{summary}{more}", errors=pointers))
+    return problem_reply(request, invalid([pointer(finding) for finding in findings[:MOST_ERRORS]], len(findings)))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -138,17 +134,3 @@ def _wrong_method(request: Request) -> Response:
         return Response(status_code=204, headers={"Allow": allowed})
     message = f"{request.url.path} does not take {request.method}. It takes {allowed}."
     return problem_reply(request, MethodNotAllowed(message, headers={"Allow": allowed}))
-
-
-def _pointer(finding: Mapping[str, Any]) -> Pointer:
-    place, *path = finding["loc"]
-    message = str(finding["msg"]).removeprefix("Value error, ")
-    if place == "body":
-        return Pointer(str(finding["type"]), message, "field", "".join(f"/{_escaped(part)}" for part in path))
-    name = str(path[0]) if path else ""
-    return Pointer(str(finding["type"]), message, "header" if place == "header" else "parameter", name)
-
-
-def _escaped(part: object) -> str:
-    """A JSON pointer's token (RFC 6901)."""
-    return str(part).replace("~", "~0").replace("/", "~1")[:200]

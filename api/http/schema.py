@@ -24,6 +24,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from api import json
 from api.formulas.exact import MAX_DIGITS, MAX_EXPONENT
+from api.http.findings import misplaced
 from api.http.strict import as_json_has_it, number
 from api.problems import invalid_field
 
@@ -64,9 +65,9 @@ class Patch(Body):
 
     @model_validator(mode="after")
     def _keep_required(self) -> Self:
-        for name in self.required & self.model_fields_set:
-            if getattr(self, name) is None:
-                raise PydanticCustomError("required", "{name} cannot be removed", {"name": name})
+        removed = [name for name in self.required & self.model_fields_set if getattr(self, name) is None]
+        if removed:
+            raise misplaced("required", "cannot be removed", *sorted(removed))
         return self
 
     @classmethod

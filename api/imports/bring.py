@@ -27,6 +27,7 @@ from api.features.models import Feature
 from api.features.schemas import FeatureCreate
 from api.features.upsert import upsert
 from api.http.etags import ANY
+from api.http.findings import refused
 from api.http.representation import Columns, Representation
 from api.imports.formats import read
 from api.imports.models import Import
@@ -244,9 +245,9 @@ def _item(row: ReadFeature, reading: Reading, title: str | None) -> FeatureCreat
     try:
         item = FeatureCreate.model_validate({**row.fields, "external_id": name, "source": source})
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "row"
-        reading.skip(row.line, f"{where}: {first['msg']}", where)
+        first = refused(error).errors[0]
+        where = first.name.removeprefix("/").replace("/", ".") or "row"
+        reading.skip(row.line, f"{where}: {first.message}", where)
         return None
     if title is not None and " ".join(title.split()) == " ".join(item.title.split()):
         # Tables do not keep runs of spaces, and dropping them is no new title.
@@ -294,7 +295,7 @@ def _computed(
             body = ScoreCreate.model_validate({"framework": FRAMEWORK, "inputs": inputs})
             computed.append(Computed(feature_id, body, way, outcome(way, body.inputs)))
         except ValidationError as error:
-            reading.skip(row.line, f"The score could not be taken: {error.errors()[0]['msg']}", "score")
+            reading.skip(row.line, f"The score could not be taken: {refused(error).message}", "score")
         except Invalid as problem:
             reading.skip(row.line, problem.message, "score")
     return computed
@@ -323,9 +324,7 @@ async def _write_decisions(tx: Transaction, reading: Reading, tally: _Tally) -> 
         try:
             await _write_decision(tx, row, reading, tally)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            reading.skip(row.line, f"The matrix is no decision: {where}: {first['msg']}")
+            reading.skip(row.line, f"The matrix is no decision: {refused(error).message}")
         except Problem as problem:
             if problem.status >= 500:
                 raise

@@ -78,9 +78,7 @@ def _example(problem: type[Problem]) -> dict[str, Any]:
     errors = []
     if problem.status == 400:
         target = {"type": "field", "name": "/title"}
-        errors.append(
-            {"code": "string_too_short", "message": "String should have at least 1 character", "target": target}
-        )
+        errors.append({"code": "string_too_short", "message": "must have at least 1 character", "target": target})
     return {
         "type": f"https://roadbed.example/docs/errors/{problem.code}",
         "title": problem.title,

@@ -4,9 +4,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
 
 from api.db import WireId
+from api.http.findings import MOST_ERRORS, misplaced
 from api.http.pagination import PageQuery
 from api.http.schema import Body, Line, Moment, Name, Number, Patch, Prose, Shown, Title, Version, merge_patch
 
@@ -32,9 +32,9 @@ class Demand(Body):
     @model_validator(mode="after")
     def _says_where_to(self) -> Self:
         if (self.target_users is None) == (self.growth is None):
-            raise PydanticCustomError("incomplete", "give target_users or growth, one of them")
+            raise misplaced("incomplete", "give target_users or growth, one of them", "target_users", "growth")
         if self.target_users is not None and self.users is None:
-            raise PydanticCustomError("incomplete", "target_users needs users, to know what each of them asks for")
+            raise misplaced("incomplete", "is needed with target_users, to know what each of them asks for", "users")
         return self
 
 
@@ -127,16 +127,19 @@ class PlanCreate(Body):
         for field in ("components", "phases", "fixes"):
             keys = [item.key for item in getattr(self, field)]
             if len(set(keys)) != len(keys):
-                raise PydanticCustomError("duplicate", "{field} has a key twice", {"field": field})
+                raise misplaced("duplicate", "has a key twice", field)
         limited = {component.key for component in self.components if component.limit is not None}
-        for phase in self.phases:
-            for effect in phase.effects:
-                if effect.component not in {component.key for component in self.components}:
-                    raise PydanticCustomError(
-                        "unknown_component", "{key} is no component", {"key": f"{phase.key}: {effect.component}"}
-                    )
+        known = {component.key for component in self.components}
+        unknown = [
+            ("phases", place, "effects", number, "component")
+            for place, phase in enumerate(self.phases)
+            for number, effect in enumerate(phase.effects)
+            if effect.component not in known
+        ]
+        if unknown:
+            raise misplaced("unknown_component", "is no component of this plan", *unknown[:MOST_ERRORS])
         if not limited:
-            raise PydanticCustomError("no_limit", "at least one component needs a limit: it is what the plan is about")
+            raise misplaced("no_limit", "needs a limit on at least one: it is what the plan is about", "components")
         return self
 
 

@@ -14,13 +14,14 @@ from api import json
 from api.accounts.tenancy import Resource, one
 from api.db import uuid7, wire_id
 from api.http.etags import Precondition
+from api.http.findings import refused
 from api.http.representation import Columns, Representation
 from api.plans import events
 from api.plans.loadtest import Result, read
 from api.plans.models import Plan
 from api.plans.schemas import LoadTestImport, PlanCreate, PlanPatch, PlanShown
 from api.plans.tell import tell
-from api.problems import Conflict, Invalid, Pointer, invalid_field
+from api.problems import Conflict, invalid_field
 from api.stores import Transaction
 from api.webhooks.outbox import deleted, emit
 
@@ -152,8 +153,4 @@ def _checked(whole: dict[str, Any]) -> PlanCreate:
     try:
         return PlanCreate.model_validate(whole)
     except ValidationError as error:
-        pointers = tuple(
-            Pointer(found["type"], found["msg"], "field", "".join(f"/{part}" for part in found["loc"]))
-            for found in error.errors()[:50]
-        )
-        raise Invalid("; ".join(f"{one_.name}: {one_.message}" for one_ in pointers[:3]), errors=pointers) from None
+        raise refused(error) from None

@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, update
 from api import json
 from api.accounts.tenancy import owned
 from api.db import wire_id
+from api.http.findings import refused
 from api.prds import markdown, speckit, taskmaster
 from api.prds.markdown import Reading, Segment
 from api.prds.models import Prd
@@ -164,10 +165,10 @@ def _valid(reading: Reading) -> dict[str, Any]:
             checked = Sections.model_validate({name: value})
             _check_successors(checked)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = "".join(f"/{part}" for part in first["loc"])
+            first = refused(error).errors[0]
+            where = first.name
             line = next((reading.lines[above] for above in markdown.walk(where) if above in reading.lines), 0)
-            reason = f"This section cannot be taken over ({where}: {first['msg']})."
+            reason = f"This section cannot be taken over ({where}: {first.message})."
             reading.skip(line, reason)
             for part in ("requirements", "functional", "non_functional") if name == "requirements" else (name,):
                 markdown.without(reading, part, "It is kept as it is.")

@@ -19,11 +19,11 @@ from pydantic import (
     field_serializer,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from api.db import WireId
 from api.features.schemas import FeatureId
 from api.http import schema
+from api.http.findings import misplaced
 from api.http.pagination import PageQuery
 from api.http.schema import (
     Asked,
@@ -121,7 +121,7 @@ class UserStory(Body):
     def _whole(self) -> Self:
         if not self.text:
             if not (self.as_a and self.i_can):
-                raise PydanticCustomError("incomplete", "a story needs text, or as_a and i_can")
+                raise misplaced("incomplete", "is needed, or as_a and i_can", "text")
             article = "an" if self.as_a[0].lower() in "aeiou" else "a"
             why = f" so that {self.so_that}" if self.so_that else ""
             self.text = f"As {article} {self.as_a}, I can {self.i_can}{why}"[:1_000]
@@ -156,9 +156,9 @@ class Requirement(Body):
     @model_validator(mode="after")
     def _computed(self) -> Self:
         if (self.status == "superseded") != (self.superseded_by is not None):
-            raise PydanticCustomError("incomplete", "status superseded and superseded_by go together")
+            raise misplaced("incomplete", "goes together with status superseded", "superseded_by")
         if self.superseded_by is not None and self.superseded_by == self.id:
-            raise PydanticCustomError("invalid", "a requirement cannot supersede itself")
+            raise misplaced("invalid", "must be another requirement than this one", "superseded_by")
         if all(getattr(self, name) is None for name in TARGET):
             for name, read in target(self.text).items():
                 setattr(self, name, read)
@@ -242,7 +242,7 @@ class SuccessMetric(Body):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if not self.text and not self.name:
-            raise PydanticCustomError("incomplete", "a metric needs a name or a text")
+            raise misplaced("incomplete", "is needed, or a name", "text")
         self.text = self.text or str(self.name)
         if self.target is None and self.op is None and (read := target(self.text)):
             self.target, self.op, self.unit = read["value"], read["op"], self.unit or read["unit"]

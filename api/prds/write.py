@@ -14,6 +14,7 @@ from api.accounts.tenancy import Resource, insert_owned, one, owned
 from api.db import uuid7, wire_id
 from api.features.models import Feature
 from api.http.etags import Precondition
+from api.http.findings import refused
 from api.http.representation import Columns, Representation
 from api.http.schema import Patch
 from api.prds import events
@@ -23,7 +24,7 @@ from api.prds.measure import target
 from api.prds.models import Prd, PrdVersion
 from api.prds.number import number
 from api.prds.schemas import SECTIONS, TARGET, PrdCreate, PrdPatch, PrdShown, Sections
-from api.problems import Conflict, Invalid, NotFound, Pointer, invalid_field
+from api.problems import Conflict, NotFound, invalid_field
 from api.stores import Prepared, Transaction
 from api.webhooks.outbox import emit
 
@@ -242,16 +243,7 @@ def _checked(sections: dict[str, Any], within: str) -> dict[str, Any]:
     try:
         checked: dict[str, Any] = Sections.model_validate(given).model_dump()
     except ValidationError as error:
-        pointers = tuple(
-            Pointer(
-                found["type"],
-                found["msg"].removeprefix("Value error, "),
-                "field",
-                "".join(f"/{part}" for part in found["loc"]).removeprefix(within),
-            )
-            for found in error.errors()[:50]
-        )
-        raise Invalid("; ".join(f"{one.name}: {one.message}" for one in pointers[:3]), errors=pointers) from None
+        raise refused(error, within) from None
     return checked
 
 

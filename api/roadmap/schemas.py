@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from api.db import WireId
 from api.features.schemas import Bucket, FeatureId, Status
 from api.formulas.allocation import RULE_70_20_10
+from api.http.findings import misplaced
 from api.http.pagination import PageQuery
 from api.http.schema import Asked, Body, CommaSeparated, Line, Moment, Name, Number, Shown, Time, Title, Version
 from api.scores.schemas import Framework, Key
@@ -247,7 +248,7 @@ class Freeze(Body):
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:
         if self.until <= self.from_:
-            raise PydanticCustomError("invalid", "until must be after from")
+            raise misplaced("invalid", "must be after from", "until")
         return self
 
 
@@ -374,7 +375,7 @@ class ScenarioChanges(Body):
         if not self.inputs and not self.weights and self.capacity_months is None:
             raise PydanticCustomError("missing", "a scenario changes inputs, weights or capacity_months")
         if len({change.feature_id for change in self.inputs}) != len(self.inputs):
-            raise PydanticCustomError("duplicate", "inputs name a feature twice")
+            raise misplaced("duplicate", "names a feature twice", "inputs")
         return self
 
 
@@ -506,7 +507,9 @@ class PeriodCapacity(Body):
     @model_validator(mode="after")
     def _has_one_capacity(self) -> Self:
         if (self.capacity_months is None) == (self.teams is None):
-            raise PydanticCustomError("invalid", "a period has capacity_months or teams, one of the two")
+            raise misplaced(
+                "invalid", "a period has capacity_months or teams, one of the two", "capacity_months", "teams"
+            )
         return self
 
 

@@ -54,14 +54,14 @@ def numbers(method: Method, inputs: Mapping[str, Any]) -> Given:
     factor = _period_factor(method, inputs, "reach" in known, problems)
     for name in inputs:
         if name not in known and not (name == "reach_period" and "reach" in known):
-            takes = f"Extra inputs are not permitted: {method.framework} takes {', '.join(known)}"
+            takes = f"is no input: {method.framework} takes {', '.join(known)}"
             problems.append(_pointer(name, takes, "extra_forbidden"))
     points: dict[str, Number] = {}
     spreads: dict[str, Spread] = {}
     for name, input_ in known.items():
         if inputs.get(name) is None:
             if input_.required or name in inputs:
-                problems.append(_pointer(name, "Field required", "missing"))
+                problems.append(_pointer(name, "is required", "missing"))
             continue
         try:
             value = _read(input_, inputs[name], method.scale)
@@ -216,7 +216,7 @@ _BY_HAND = {"weighted": _weighted, "kano": _kano, "moscow": _moscow}
 def _only(inputs: Mapping[str, Any], *names: str, under: str = "/inputs") -> None:
     for name in inputs:
         if name not in names:
-            message = f"Extra inputs are not permitted: it takes {', '.join(names)}"
+            message = f"is not known here: it takes {', '.join(names)}"
             raise invalid_field(f"{under}/{name}", message, "extra_forbidden")
 
 

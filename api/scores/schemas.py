@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
 
 from api.db import WireId
 from api.features.schemas import FeatureId
 from api.formulas.exact import MAX_EXPONENT
 from api.formulas.expression import MAX_LENGTH
+from api.http.findings import misplaced
 from api.http.pagination import PageQuery
 from api.http.schema import Asked, Body, CommaSeparated, Day, Line, Moment, Name, Number, Shown, Time, Title
 
@@ -66,9 +66,9 @@ class ScoreCreate(Body):
     @model_validator(mode="after")
     def _author_is_whole(self) -> Self:
         if self.author_kind in ("person", "agent") and self.author is None:
-            raise PydanticCustomError("incomplete", "author_kind person and agent need an author")
+            raise misplaced("incomplete", "is needed where author_kind is person or agent", "author")
         if self.author_kind == "key" and self.author is not None:
-            raise PydanticCustomError("incomplete", "author_kind key takes no author: it is the key that calls")
+            raise misplaced("incomplete", "must be left out where author_kind is key", "author")
         return self
 
 
@@ -207,12 +207,11 @@ class ModelCreate(Body):
             "weighted": {"criteria"},
         }
         needs = {"base": {"base"}, "formula": {"expression", "inputs"}, "weighted": {"criteria"}}[self.kind]
-        for name in sorted(set().union(*takes.values()) - takes[self.kind]):
-            if getattr(self, name) not in (None, False):
-                raise PydanticCustomError("extra_forbidden", "{name} is not for this kind of model", {"name": name})
-        for name in sorted(needs):
-            if getattr(self, name) is None:
-                raise PydanticCustomError("missing", "{name} is needed for this kind of model", {"name": name})
+        others = sorted(set().union(*takes.values()) - takes[self.kind])
+        if extra := [name for name in others if getattr(self, name) not in (None, False)]:
+            raise misplaced("extra_forbidden", f"is not for a model of kind {self.kind}", *extra)
+        if missing := [name for name in sorted(needs) if getattr(self, name) is None]:
+            raise misplaced("missing", f"is needed for a model of kind {self.kind}", *missing)
         return self
 
 

@@ -4,12 +4,12 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from api.db import WireId
 from api.decisions.schemas import DecisionId
 from api.features.schemas import FeatureId
 from api.formulas.tradeoff import Unit
+from api.http.findings import misplaced
 from api.http.pagination import PageQuery
 from api.http.schema import Body, CommaSeparated, Line, Moment, Name, Number, Prose, Shown, Title, Version
 
@@ -40,7 +40,7 @@ class SpikeEstimate(Body):
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
         if not self.low <= (self.likely if self.likely is not None else self.low) <= self.high:
-            raise PydanticCustomError("not_a_range", "low, likely and high must ascend")
+            raise misplaced("not_a_range", "low, likely and high must ascend", "high")
         return self
 
 

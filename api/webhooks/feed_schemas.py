@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from api.http.findings import misplaced
 from api.http.pagination import PageQuery
 from api.http.schema import Asked, CommaSeparated
 from api.webhooks.catalogue import every_type, unknown_patterns
@@ -53,11 +54,11 @@ class EventQuery(PageQuery):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.after is not None and self.cursor is not None:
-            raise PydanticCustomError("exclusive", "after reads on, cursor reads back: give one of them")
+            raise misplaced("exclusive", "after reads on, cursor reads back: give one of them", "after", "cursor")
         if self.after is not None and self.include:
-            raise PydanticCustomError("exclusive", "include counts a list, after reads a feed: give one of them")
+            raise misplaced("exclusive", "include counts a list, after reads on: give one of them", "include", "after")
         if self.after is None and self.wait_s:
-            raise PydanticCustomError("incomplete", "wait_s needs after")
+            raise misplaced("incomplete", "needs after: it waits for what comes after it", "wait_s")
         return self
 
 

@@ -3,8 +3,8 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
 
+from api.http.findings import misplaced
 from api.http.schema import Body, Shown, Time
 from api.webhooks.schemas import EndpointId, EventId, Pattern
 
@@ -43,7 +43,7 @@ class RedeliverMany(Body):
     @model_validator(mode="after")
     def _not_everything_by_mistake(self) -> "RedeliverMany":
         if "delivered" in self.status and self.since is None:
-            raise PydanticCustomError("incomplete", "what was delivered is sent again only since a time: give since")
+            raise misplaced("incomplete", "is needed: what was delivered is sent again only since a time", "since")
         return self
 
 
