@@ -107,8 +107,16 @@ def create_app(settings: Settings) -> FastAPI:
         if app.state.exported is not None:
             await asyncio.to_thread(app.state.exported.close)
 
+    traced = otel.wanted()
     app = FastAPI(
-        title="Roadbed", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+        title="Roadbed",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        # Otherwise FastAPI asks at each request whether somebody wants spans by now.
+        telemetry={"tracing": traced, "metrics": traced, "logs": traced},
     )
     app.state.settings = settings
     app.state.exported = None
@@ -131,7 +139,7 @@ def create_app(settings: Settings) -> FastAPI:
     docs.install(app)
     app.add_middleware(Dispatch)
     app.add_middleware(Telemetry)
-    if otel.wanted():
+    if traced:
         app.add_middleware(Traced)
     return app
 

@@ -45,6 +45,8 @@ from api.stores import Prepared, Scope, Transaction
 Condition = Callable[[BindParameter[Any]], ColumnElement[bool]]
 _Written = tuple[tuple[str, tuple[str, ...]], ...]
 MAC_BYTES = 16
+# No text that Postgres keeps has it.
+_BETWEEN = "\x00"
 # Of these sizes a page has a statement of its own: only where the limit is written out does Postgres keep the plan.
 _USUAL_LIMITS = (20, 50, 100)
 MOST_WRITTEN_OUT = 3
@@ -257,12 +259,11 @@ class Cursors:
     """Writes and reads cursors under one key, which no client has."""
 
     def __init__(self, pepper: bytes) -> None:
-        self._key = hmac.digest(pepper, b"roadbed cursor v1", hashlib.sha256)
+        self._key = hmac.digest(pepper, b"roadbed cursor v2", hashlib.sha256)
 
     def write(self, keys: list[Any], binding: bytes) -> str:
         """Opaque text for the row with these sort keys."""
-        body = json.dump([[_tag(key), str(key.isoformat() if isinstance(key, datetime) else key)] for key in keys])
-        raw = body.encode()
+        raw = _BETWEEN.join([f"{_tag(key)}:{_written(key)}" for key in keys]).encode()
         return base64.urlsafe_b64encode(self._mac(raw, binding) + raw).rstrip(b"=").decode()
 
     def read(self, cursor: str, binding: bytes) -> list[Any]:
@@ -278,10 +279,12 @@ class Cursors:
                 "or start again without it.",
                 errors=(Pointer("invalid_cursor", "not a cursor of this list", "parameter", "cursor"),),
             )
-        return [_READERS[tag](text) for tag, text in json.load(body)]
+        written = (key.partition(":") for key in body.decode().split(_BETWEEN))
+        return [_READERS[tag](text) for tag, _, text in written]
 
     def _mac(self, body: bytes, binding: bytes) -> bytes:
-        return hmac.digest(self._key, binding + b"\x00" + body, hashlib.sha256)[:MAC_BYTES]
+        # BLAKE2 has a key of its own, and takes a tenth of the time of an HMAC.
+        return hashlib.blake2b(binding + b"\x00" + body, key=self._key, digest_size=MAC_BYTES).digest()
 
 
 _READERS: dict[str, Callable[[str], Any]] = {
@@ -299,9 +302,16 @@ def _joined(given: BindParameter[Any]) -> ColumnElement[bool]:
     return true()
 
 
+_KINDS: dict[type, str] = {datetime: "time", UUID: "uuid", Decimal: "number", int: "integer", float: "float"}
+
+
 def _tag(key: Any) -> str:
-    kinds = {datetime: "time", UUID: "uuid", Decimal: "number", int: "integer", float: "float"}
-    return next((tag for kind, tag in kinds.items() if isinstance(key, kind)), "text")
+    """The driver's classes are those of the standard library, or made from them."""
+    return next((_KINDS[kind] for kind in type(key).__mro__ if kind in _KINDS), "text")
+
+
+def _written(key: Any) -> str:
+    return key.isoformat() if isinstance(key, datetime) else str(key)
 
 
 def _as_filter(name: str, value: Any) -> Any:
@@ -363,7 +373,8 @@ def total(count: int) -> dict[str, Any]:
 
 def as_list(request: Request, items: list[str], cursor: str | None, extra: Mapping[str, Any] | None = None) -> Reply:
     """A page of JSON texts, with a `Link` header where there is a next one. `extra` are more fields of the page."""
-    shown_cursor = json.dump(cursor)
+    # A cursor has no character that JSON would write otherwise.
+    shown_cursor = "null" if cursor is None else f'"{cursor}"'
     body = (
         '{"object":"list","data":['
         + ",".join(items)
