@@ -52,7 +52,7 @@ def serve() -> None:
         factory=True,
         host=settings.host,
         port=settings.port,
-        http=prompt(settings.body_timeout_s),
+        http=prompt(settings.body_timeout_s, settings.base_url),
         ws="none",
         access_log=False,
         server_header=False,

@@ -1,11 +1,12 @@
 """JSON whose numbers are exact decimals, in both directions."""
 
+from collections import Counter
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import simplejson
 
-from api.problems import Invalid
+from api.problems import MOST_ERRORS, Invalid, Pointer
 
 # Made once: to make one takes longer than to write a small value.
 _COMPACT = simplejson.JSONEncoder(use_decimal=True, separators=(",", ":"), ensure_ascii=False)
@@ -36,10 +37,27 @@ def load_hostile(body: bytes) -> Any:
     """Parsed JSON from outside. Raises Invalid for what is not JSON and for what Postgres could not keep.
 
     Refused: anything but UTF-8, NaN and Infinity, more than 64 levels of nesting, numbers beyond 4,300 digits or with
-    an exponent beyond 400, the character U+0000 and lone surrogates.
+    an exponent beyond 400, the character U+0000 and lone surrogates, and an object that has a key twice: of the two
+    values others would take the first, we the last, and neither is known to be meant (RFC 8259, 4).
     """
+    twice: dict[int, list[str]] = {}
+
+    def made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) != len(pairs):
+            twice[id(value)] = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
+            kept.append(value)
+        return value
+
+    kept: list[dict[str, Any]] = []  # so that no other object has the identity of one of them
+
     try:
-        parsed = simplejson.loads(body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_bounded_decimal)
+        parsed = simplejson.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=made,
+            parse_constant=_refuse_constant,
+            parse_float=_bounded_decimal,
+        )
     except UnicodeDecodeError:
         raise Invalid("The body is not UTF-8. Send JSON encoded as UTF-8.") from None
     except simplejson.JSONDecodeError as error:
@@ -52,6 +70,8 @@ def load_hostile(body: bytes) -> Any:
         _refuse_deep(parsed)
     if b"\\u" in body or b"\x00" in body:
         _refuse_unstorable(parsed)
+    if twice:
+        _refuse_twice(parsed, twice)
     return parsed
 
 
@@ -92,6 +112,27 @@ def _refuse_deep(parsed: Any) -> None:
 
 def _too_deep() -> Invalid:
     return Invalid(f"The body is nested too deeply: {DEEPEST} levels are taken.")
+
+
+def _refuse_twice(parsed: Any, twice: dict[int, list[str]]) -> None:
+    """`twice` has the names by the identity of their object. One that was itself dropped for a twin is not found."""
+    pending: list[tuple[str, Any]] = [("", parsed)]
+    errors: list[Pointer] = []
+    while pending and len(errors) < MOST_ERRORS:
+        at, value = pending.pop()
+        for name in twice.get(id(value), ()):
+            errors.append(Pointer("duplicate", "is here twice: send it once", "field", f"{at}/{token(name)}"))
+        if isinstance(value, dict):
+            pending.extend((f"{at}/{token(name)}", item) for name, item in value.items())
+        elif isinstance(value, list):
+            pending.extend((f"{at}/{place}", item) for place, item in enumerate(value))
+    summary = "; ".join(f"{error.name}: {error.message}" for error in errors[:3])
+    raise Invalid(summary, errors=tuple(errors[:MOST_ERRORS]))
+
+
+def token(part: object) -> str:
+    """A part of a JSON pointer (RFC 6901), cut where it is longer than anybody would read."""
+    return str(part).replace("~", "~0").replace("/", "~1")[:200]
 
 
 def _refuse_unstorable(parsed: Any) -> None:

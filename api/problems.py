@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+MOST_ERRORS = 50
+
 
 @dataclass(frozen=True)
 class Pointer:
@@ -88,6 +90,10 @@ class PreconditionFailed(Problem):
 
 class TooLarge(Problem):
     status, code, title = 413, "body_too_large", "The body is too large"
+
+
+class HeadTooLarge(Problem):
+    status, code, title = 431, "head_too_large", "The request line and the headers are too large"
 
 
 class UnsupportedMediaType(Problem):

@@ -6,25 +6,32 @@ answers 408), since then it may be we who let the sender wait.
 """
 
 import asyncio
+from http import HTTPStatus
 from typing import Any, ClassVar
 
+import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.db import uuid7, wire_id
+from api.http.errors import MEDIA_TYPE, problem_text
+from api.problems import HeadTooLarge, Invalid, Problem
+
+log = structlog.get_logger()
 MOST_HEAD_BYTES = 65_536
-_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
-def prompt(message_timeout_s: float) -> type[HttpToolsProtocol]:
+def prompt(message_timeout_s: float, base_url: str) -> type[HttpToolsProtocol]:
     """uvicorn's protocol, where a request must be whole within `message_timeout_s` of its first byte.
 
     A new connection must send a whole request within it too. One that is kept after an answer may idle as long as
     uvicorn's own `timeout_keep_alive` says.
     """
-    return type("PromptProtocol", (_PromptProtocol,), {"message_timeout_s": message_timeout_s})
+    return type("PromptProtocol", (_PromptProtocol,), {"message_timeout_s": message_timeout_s, "base_url": base_url})
 
 
 class _PromptProtocol(HttpToolsProtocol):
     message_timeout_s: ClassVar[float]
+    base_url: ClassVar[str]
     _deadline: asyncio.TimerHandle | None = None
     _in_head = True
     _head_bytes = 0
@@ -38,12 +45,38 @@ class _PromptProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
         super().data_received(data)
         if self._in_head and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > MOST_HEAD_BYTES and not self._answering():
-                self.transport.write(_TOO_LARGE)
-                self.transport.close()
+                most = f"{MOST_HEAD_BYTES:,}"
+                self._refuse(HeadTooLarge(f"The request line and the headers are more than {most} bytes. Send less."))
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn calls for bytes that are no HTTP."""
+        if self._in_head and self._answering():
+            # The requests before it are answered first: whoever sent them would take this for the answer to one.
+            self.cycle.keep_alive = False
+        elif self.pipeline or (self._answering() and self.cycle.response_started):
+            self.transport.close()
+        else:
+            self._refuse(Invalid("The request is not HTTP/1.1 as RFC 9112 has it. Look at its first line and headers."))
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer without the application, which never hears of the request, and close."""
+        request_id = wire_id("req", uuid7())
+        log.info("request_refused", code=problem.code, request_id=request_id)
+        # Of what could not be read there is no path to name.
+        body = problem_text(problem, "/", request_id, self.base_url).encode()
+        headers = [(name.decode(), value.decode("latin-1")) for name, value in self.server_state.default_headers]
+        headers += [("content-type", MEDIA_TYPE), ("content-length", str(len(body)))]
+        headers += [("request-id", request_id), ("access-control-allow-origin", self.base_url), ("connection", "close")]
+        head = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in headers)
+        self.transport.write(f"{head}\r\n".encode("latin-1") + body)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

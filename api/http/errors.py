@@ -10,8 +10,17 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from api import json
-from api.http.findings import MOST_ERRORS, invalid, pointer
-from api.problems import Internal, Invalid, MethodNotAllowed, NotFound, Problem, TooLarge, UnsupportedMediaType
+from api.http.findings import invalid, pointer
+from api.problems import (
+    MOST_ERRORS,
+    Internal,
+    Invalid,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    TooLarge,
+    UnsupportedMediaType,
+)
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
@@ -30,13 +39,18 @@ def install(app: FastAPI) -> None:
 def problem_reply(request: Request, problem: Problem) -> Response:
     """The problem as a response. Nothing of an exception's own text is in it, only what a Problem was given to say."""
     request_id = getattr(request.state, "request_id", "")
-    base = request.app.state.settings.base_url
+    text = problem_text(problem, request.url.path, request_id, request.app.state.settings.base_url)
+    return Response(text, problem.status, problem.headers, media_type=MEDIA_TYPE)
+
+
+def problem_text(problem: Problem, path: str, request_id: str, base_url: str) -> str:
+    """The body of the response, as JSON."""
     body: dict[str, Any] = {
-        "type": f"{base}/docs/errors/{problem.code}",
+        "type": f"{base_url}/docs/errors/{problem.code}",
         "title": problem.title,
         "status": problem.status,
         "detail": problem.message,
-        "instance": request.url.path,
+        "instance": path,
         "code": problem.code,
         "request_id": request_id,
         "errors": [
@@ -44,7 +58,7 @@ def problem_reply(request: Request, problem: Problem) -> Response:
             for error in problem.errors[:MOST_ERRORS]
         ],
     }
-    return Response(json.dump(body), problem.status, problem.headers, media_type=MEDIA_TYPE)
+    return json.dump(body)
 
 
 async def reply_to(request: Request, error: Exception) -> Response | None:

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from api.problems import Invalid, Pointer
+from api import json
+from api.problems import MOST_ERRORS, Invalid, Pointer
 
-MOST_ERRORS = 50
 Finding = Mapping[str, Any]
 Context = Mapping[str, Any]
 
@@ -38,7 +38,7 @@ def pointer(finding: Finding) -> Pointer:
     place, *path = finding["loc"]
     code, message = str(finding["type"]), sentence(finding)
     if place == "body":
-        return Pointer(code, message, "field", "".join(f"/{_escaped(part)}" for part in path if part != "[key]"))
+        return Pointer(code, message, "field", "".join(f"/{json.token(part)}" for part in path if part != "[key]"))
     return Pointer(code, message, "header" if place == "header" else "parameter", str(path[0]) if path else "")
 
 
@@ -66,11 +66,6 @@ def misplaced(code: str, message: str, *fields: str | tuple[str | int, ...]) -> 
     return ValidationError.from_exception_data(
         "model", [InitErrorDetails(type=kind, loc=place, input=None) for place in places]
     )
-
-
-def _escaped(part: object) -> str:
-    """A JSON pointer's token (RFC 6901)."""
-    return str(part).replace("~", "~0").replace("/", "~1")[:200]
 
 
 def _bound(template: str) -> Callable[[Context], str]:

@@ -6,9 +6,10 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from api.db import WireId
-from api.http.findings import MOST_ERRORS, misplaced
+from api.http.findings import misplaced
 from api.http.pagination import PageQuery
 from api.http.schema import Body, Line, Moment, Name, Number, Patch, Prose, Shown, Title, Version, merge_patch
+from api.problems import MOST_ERRORS
 
 PlanId = Annotated[UUID, WireId("plan")]
 Key = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]

@@ -5,16 +5,19 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
 
 @asynccontextmanager
-async def serving(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
-    """Gives the base URL. The application's lifespan is the fixture's, and is left alone."""
+async def serving(app: FastAPI, port: int = 0, http: Any = "auto") -> AsyncIterator[str]:
+    """Gives the base URL. The application's lifespan is the fixture's, and is left alone. `http` is the protocol."""
     listener = socket.create_server(("127.0.0.1", port))
-    config = uvicorn.Config(app, lifespan="off", access_log=False, log_level="error", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, http=http, ws="none", lifespan="off", access_log=False, log_level="error", timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     running = asyncio.create_task(_serve(server, listener))
     async with asyncio.timeout(10):

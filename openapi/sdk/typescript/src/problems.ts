@@ -14,6 +14,7 @@ export type ProblemCode =
   | "event_expunged"
   | "external_id_taken"
   | "feature_needed"
+  | "head_too_large"
   | "idempotency_in_progress"
   | "idempotency_key_reused"
   | "illegal_transition"

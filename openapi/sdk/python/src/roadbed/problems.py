@@ -53,6 +53,10 @@ class FeatureNeeded(APIError):
     """`feature_needed`."""
 
 
+class HeadTooLarge(APIError):
+    """`head_too_large`."""
+
+
 class IdempotencyInProgress(APIError):
     """`idempotency_in_progress`."""
 
@@ -242,6 +246,7 @@ BY_CODE: Dict[str, Type[APIError]] = {
     "event_expunged": EventExpunged,
     "external_id_taken": ExternalIdTaken,
     "feature_needed": FeatureNeeded,
+    "head_too_large": HeadTooLarge,
     "idempotency_in_progress": IdempotencyInProgress,
     "idempotency_key_reused": IdempotencyKeyReused,
     "illegal_transition": IllegalTransition,
