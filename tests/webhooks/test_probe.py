@@ -61,3 +61,41 @@ async def test_a_test_of_nothing_is_refused_the_same_way_twice(workspace: Worksp
     answers: list[httpx.Response] = [await workspace.live.post(path, json=body, headers=KEY) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [400, 400]
     assert answers[0].content == answers[1].content
+
+
+async def test_an_endpoint_that_said_410_can_be_tested_and_goes_on_once_it_answers(
+    workspace: Workspace, receiver: Receiver, courier: Courier
+) -> None:
+    async with Receiver(lambda _: Answer(410)) as gone:
+        endpoint = await workspace.endpoint(gone.url, "feature.created")
+        await workspace.endpoint(receiver.url, "webhook_endpoint.*")
+        await workspace.feature("Before it was gone")
+        await receiver.count(1)
+        path = f"/v1/endpoints/{endpoint['id']}"
+        disabled = (await workspace.live.get(path)).json()
+        assert (disabled["enabled"], disabled["disabled_reason"]) == (False, "gone")
+
+        # A test that fails leaves it as it is, and nobody is told a second time.
+        still = (await workspace.live.post(f"{path}/test")).json()
+        assert (still["status"], still["attempts"][0]["status_code"]) == ("held", 410)
+        assert (await workspace.live.get(path)).json() == disabled
+        assert len(await receiver.quiet()) == 1
+
+        gone.answer = lambda _: Answer()
+        assert (await workspace.live.post(f"{path}/test")).json()["status"] == "delivered"
+        shown = (await workspace.live.get(path)).json()
+        assert (shown["enabled"], shown["disabled_reason"]) == (True, None)
+        # Two were refused; these two come again after the test that went well.
+        arrived = await gone.count(5)
+        assert sorted(one.event["type"] for one in arrived[3:]) == ["feature.created", "webhook.test"]
+    await receiver.count(2)
+    assert [one.event["type"] for one in receiver.arrived] == ["webhook_endpoint.disabled", "webhook_endpoint.enabled"]
+
+
+async def test_an_endpoint_that_its_owner_disabled_is_not_tested(workspace: Workspace, receiver: Receiver) -> None:
+    endpoint = await workspace.endpoint(receiver.url, "feature.created")
+    path = f"/v1/endpoints/{endpoint['id']}"
+    await workspace.live.patch(path, json={"enabled": False})
+    refused = await workspace.live.post(f"{path}/test")
+    assert (refused.status_code, refused.json()["code"]) == (409, "endpoint_disabled")
+    assert await receiver.quiet() == []
