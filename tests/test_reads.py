@@ -95,13 +95,19 @@ async def test_one_that_takes_too_long_is_a_503_and_its_connection_is_kept(
     await made(workspace.live, "/v1/features", {"title": "Slow"})
     async with stores.transaction(scope_of(workspace), reads=True) as tx:
         await tx.all(_ALL_TITLES)
-        connection = await stores.pool.take()
-        await connection.execute("SET statement_timeout = 50")
-        stores.pool.give_back(connection)
+        await _on_the_next(stores, "SET statement_timeout = 50")
         with pytest.raises(Unavailable):
             await tx.all(slow)
         assert stores.pool.taken == 0
+        await _on_the_next(stores, "RESET statement_timeout")
         assert [row["title"] for row in await tx.all(_ALL_TITLES)] == ["Slow"]
+
+
+async def _on_the_next(stores: Stores, sql: str) -> None:
+    """Run on the connection that the pool gives next."""
+    connection = await stores.pool.take()
+    await connection.execute(sql)
+    stores.pool.give_back(connection)
 
 
 async def test_a_get_is_one_round_trip(application: FastAPI, stores: Stores, workspace: Workspace) -> None:
