@@ -97,3 +97,27 @@ async def test_a_body_that_an_operation_does_not_take_is_a_400(
     # Many a client sends an empty object where there is nothing to say.
     answer = await client.request(operation.method, path, json={}, headers=headers)
     assert answer.status_code != 400, answer.text
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        (b'{"title":"a","title":"b"}', ["/title"]),
+        (b'{"title":"a","title":"a"}', ["/title"]),
+        (b'{"title":"a","\\u0074itle":"b"}', ["/title"]),
+        (b'{"title":"a","metadata":{"x":[{"a/b":1,"a/b":2}]}}', ["/metadata/x/0/a~1b"]),
+        (b'{"title":"a","metadata":{"x":{"y":1,"y":2}},"metadata":{}}', ["/metadata"]),
+    ],
+)
+async def test_a_key_that_is_twice_in_an_object_is_a_400_at_that_key(
+    workspace: Workspace, body: bytes, where: list[str]
+) -> None:
+    told = problem(await _sent(workspace.live, "/v1/features", body), 400, "invalid_request")
+    assert pointers(told) == where
+    assert told["errors"][0]["code"] == "duplicate"
+    assert (await workspace.live.get("/v1/features")).json()["data"] == []
+
+
+async def test_the_same_key_in_two_objects_is_no_key_twice(workspace: Workspace) -> None:
+    body = b'{"title":"a","metadata":{"title":"b","x":[{"y":1},{"y":1}]}}'
+    assert (await _sent(workspace.live, "/v1/features", body)).status_code == 201
