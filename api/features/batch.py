@@ -67,8 +67,8 @@ def _result(item: FeatureCreate | Refused, outcome: Outcome) -> dict[str, Any]:
         "outcome": outcome.status,
         "id": wire_id("feat", outcome.feature_id) if outcome.feature_id else None,
         "version": outcome.version,
-        "external_id": item.external_id if isinstance(item, FeatureCreate) else None,
-        "source": item.source if isinstance(item, FeatureCreate) else None,
+        "external_id": item.external_id,
+        "source": item.source,
         "problem": _problem(outcome.errors) if outcome.errors else None,
     }
 

@@ -70,8 +70,16 @@ _MOST_TOLD = 20
 class Refused:
     """An item of a batch that is not valid, with why."""
 
-    def __init__(self, error: ValidationError) -> None:
+    def __init__(self, item: Any, error: ValidationError) -> None:
+        given = item if isinstance(item, dict) else {}
+        self.external_id = _as_told(given.get("external_id"), 255)
+        self.source = _as_told(given.get("source"), 64)
         self.errors = refused(error).errors[:_MOST_TOLD]
+
+
+def _as_told(value: Any, longest: int) -> str | None:
+    """What the caller knows the item by, if it could be that."""
+    return value if isinstance(value, str) and 0 < len(value) <= longest else None
 
 
 class BatchItem(FeatureCreate):
@@ -97,7 +105,7 @@ def _item(value: Any) -> BatchItem | Refused:
     try:
         return BatchItem.model_validate(value)
     except ValidationError as error:
-        return Refused(error)
+        return Refused(value, error)
 
 
 class BatchProblem(Shown):

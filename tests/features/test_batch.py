@@ -106,6 +106,19 @@ async def test_each_item_by_itself_when_not_atomic(workspace: Workspace) -> None
     assert (told["created"], told["refused"]) == (3, 3)
 
 
+async def test_a_refused_item_keeps_the_name_that_its_caller_knows_it_by(workspace: Workspace) -> None:
+    wrong = [
+        {"title": "", "external_id": "A-1", "source": "jira"},
+        {"title": "x", "external_id": "A-2"},
+        {"title": "x", "external_id": 7, "source": "y" * 65},
+        "no object",
+    ]
+    answer = await workspace.live.post("/v1/features/batch", json={"atomic": False, "items": wrong})
+    assert answer.status_code == 207, answer.text
+    names = [(one["status"], one["external_id"], one["source"]) for one in answer.json()["results"]]
+    assert names == [(400, "A-1", "jira"), (400, "A-2", None), (400, None, None), (400, None, None)]
+
+
 async def test_a_batch_has_one_to_a_thousand_items(workspace: Workspace) -> None:
     for atomic in (True, False):
         for wrong in ([], items(1001), "all", None):
