@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 
 from api import json
 from api.accounts.auth import CallerOf, WorkspaceRoute
-from api.http.reply import Reply, computed
+from api.http.reply import Reply, computed, created
 from api.http.route import OpenRoute, OpenStores, Tx, operation
 from api.inbox.receive import address_of
 from api.sandbox.reset import reset
@@ -48,8 +48,12 @@ async def seed_sandbox(tx: Tx, request: Request, caller: CallerOf, stores: OpenS
 
 @open_router.post("/sandboxes", **operation("open_sandbox", scope=None, returns=SandboxShown, status=201))
 async def post_sandbox(tx: Tx, stores: OpenStores) -> Reply:
-    """Have a sandbox at once, without signing up. Claim it within seven days, or it is deleted."""
-    return computed(await open_sandbox(tx, stores.settings.pepper_bytes), 201)
+    """Have a sandbox at once, without signing up. Claim it within seven days, or it is deleted.
+
+    `Location` is its key.
+    """
+    opened = await open_sandbox(tx, stores.settings.pepper_bytes)
+    return created(json.dump(opened), f"/v1/keys/{opened['test_key']['id']}")
 
 
 @router.post("/sandboxes/claim", **operation("claim_sandbox", scope="keys:admin", returns=ClaimedShown))

@@ -97,7 +97,8 @@ async def get_stats(tx: Tx, id: EndpointId) -> Reply:
 async def rotate_secret(tx: Tx, request: Request, id: EndpointId, wanted: RotateSecret) -> Reply:
     """Add a signing key. Until the others expire every request carries the signatures of all."""
     text, secret = await rotate(tx, request.app.state.sealer, id, wanted)
-    return Reply(shown_with_secret(text, secret), 201)
+    # A key by itself has no GET: it stands in the list of them.
+    return created(shown_with_secret(text, secret), request.url.path)
 
 
 @router.get(
