@@ -6,7 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Boolean, Text, bindparam, cast, column, func, select, union_all, update
+from sqlalchemy import Boolean, Text, bindparam, cast, column, func, literal_column, select, true, union_all, update
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.sql.selectable import TableValuedAlias
@@ -53,6 +53,8 @@ async def upsert(
     written; the others are: who wants all or nothing rolls back. Raises PreconditionFailed.
     """
     outcomes: dict[int, Outcome] = _refuse_twins(items)
+    if len(items) > 1:
+        await tx.run(_BY_KEYS)
     if any(item.depends_on for item in items):
         await lock_dependencies(tx)
     for _ in range(MOST_ROUNDS):
@@ -249,18 +251,36 @@ def _update_many() -> Prepared:
 
 
 def _lock_many() -> Prepared:
+    """Each feature is looked up by itself, in the order of the ids.
+
+    Postgres plans by what it last counted, and a large import outgrows that while it runs: told of few rows, a plain
+    join would compare all of a workspace with all of the names. The limit makes it look each up.
+    """
     table = Feature.__table__
     arrays = (bindparam("sources", type_=ARRAY(Text)), bindparam("external_ids", type_=ARRAY(Text)))
     names = func.unnest(*arrays).table_valued(column("source", Text), column("external_id", Text))
     names = names.render_derived(name="names")
-    ids = bindparam("ids", type_=table.c.depends_on.type)
-    by_name = select(table.c.id).where(
-        owned(table), table.c.source == names.c.source, table.c.external_id == names.c.external_id
+    named = (
+        select(table.c.id)
+        .where(
+            owned(table),
+            table.c.source == names.c.source,
+            table.c.external_id == names.c.external_id,
+        )
+        .limit(1)
+        .lateral("named")
     )
-    wanted = union_all(by_name, select(func.unnest(ids))).subquery("wanted")
-    columns = [table.c[name] for name in WRITABLE]
-    rows = select(table.c.id, table.c.version, *columns).where(owned(table), table.c.id.in_(select(wanted.c.id)))
-    return Prepared(rows.order_by(table.c.id).with_for_update())
+    by_name = select(named.c.id).join_from(names, named, true())
+    ids = func.unnest(bindparam("ids", type_=table.c.depends_on.type))
+    wanted = union_all(by_name, select(ids)).subquery().select().order_by("id").subquery("wanted")
+    held = (
+        select(table.c.id, table.c.version, *(table.c[name] for name in WRITABLE))
+        .where(owned(table), table.c.id == wanted.c.id)
+        .limit(1)
+        .with_for_update()
+        .lateral("held")
+    )
+    return Prepared(select(*held.c).join_from(wanted, held, true()))
 
 
 def _reached() -> Prepared:
@@ -273,6 +293,16 @@ def _reached() -> Prepared:
     return Prepared(rows.limit(MOST_REACHED))
 
 
+# Postgres keeps a plan that it made while a table was nearly empty, and a large import outgrows it while it runs: a
+# scan of the whole table for each row. A thousand rows at once are worth a plan of their own, by index.
+_BY_KEYS = Prepared(
+    select(
+        *(
+            func.set_config(literal_column(f"'{name}'"), literal_column(f"'{value}'"), literal_column("true"))
+            for name, value in (("plan_cache_mode", "force_custom_plan"), ("enable_seqscan", "off"))
+        )
+    )
+)
 _SHOWN = (Feature.id, Feature.version, FEATURE.shape.text())
 _INSERT_MANY = _insert_many()
 _UPDATE_MANY = _update_many()

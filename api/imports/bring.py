@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from api import json
@@ -71,20 +71,6 @@ _OWN = Prepared(
         owned(Feature), Feature.id == func.any(bindparam("ids", type_=Feature.depends_on.type))
     )
 )
-_INPUTS = Prepared(
-    select(LatestScore.feature_id, Score.inputs)
-    .join(
-        Score,
-        (Score.workspace_id == LatestScore.workspace_id)
-        & (Score.livemode == LatestScore.livemode)
-        & (Score.id == LatestScore.score_id),
-    )
-    .where(
-        owned(LatestScore),
-        LatestScore.framework == bindparam("framework"),
-        LatestScore.feature_id == func.any(bindparam("ids", type_=ARRAY(LatestScore.feature_id.type))),
-    )
-)
 _DECISION = Prepared(
     select(
         Decision.id,
@@ -97,6 +83,28 @@ _DECISION = Prepared(
     .order_by(Decision.id.desc())
     .limit(1)
 )
+
+
+def _inputs() -> Prepared:
+    """The inputs of the latest score of each of `ids`, each looked up by itself: features/upsert.py tells why."""
+    ids = func.unnest(bindparam("ids", type_=ARRAY(LatestScore.feature_id.type))).table_valued("id")
+    wanted = ids.render_derived(name="wanted")
+    latest = (
+        select(LatestScore.feature_id, LatestScore.score_id)
+        .where(
+            owned(LatestScore),
+            LatestScore.framework == bindparam("framework"),
+            LatestScore.feature_id == wanted.c.id,
+        )
+        .limit(1)
+        .lateral("latest")
+    )
+    score = select(Score.inputs).where(owned(Score), Score.id == latest.c.score_id).limit(1).lateral("score")
+    joined = wanted.join(latest, true()).join(score, true())
+    return Prepared(select(latest.c.feature_id, score.c.inputs).select_from(joined))
+
+
+_INPUTS = _inputs()
 
 
 class _Tally:

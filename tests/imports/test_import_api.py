@@ -289,6 +289,28 @@ async def test_a_large_document_is_brought_in_whole(workspace: Workspace) -> Non
     assert [one["title"] for one in last] == ["Feature 5999", "Feature 5998"]
 
 
+@pytest.mark.parametrize("counted", ["ANALYZE", "VACUUM ANALYZE"])
+async def test_what_a_row_costs_does_not_grow_with_the_import(
+    workspace: Workspace, owner: asyncpg.Connection, counted: str
+) -> None:
+    """Plans that were made while the tables were empty would read all rows so far for each new one."""
+    head = "Title,Reach,Impact,Confidence,Effort\n"
+    for turn in range(8):
+        await bring(workspace, head + "".join(f"Old{turn}x{n},1,1,1,2\n" for n in range(30)))
+    for table in ("latest_scores", "scores", "features", "search_words"):
+        await owner.execute(f"DELETE FROM {table}")
+    await owner.execute(counted)
+    read = (
+        "SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables "
+        "WHERE relname IN ('features', 'scores', 'latest_scores', 'search_words')"
+    )
+    await owner.execute("SELECT pg_stat_force_next_flush()")
+    before = await owner.fetchval(read)
+    await bring(workspace, head + "".join(f"New{n},1,1,1,2\n" for n in range(4_000)))
+    await bring(workspace, head + "One more,1,1,1,2\n")
+    assert await owner.fetchval(read) - before < 4_000 * 50
+
+
 async def test_a_title_that_stands_twice_far_apart_is_taken_once(workspace: Workspace) -> None:
     rows = [f"Feature {n},{n + 1},1,1,2" for n in range(1_500)]
     rows += ["Feature 3,99,1,1,2"]
