@@ -26,6 +26,14 @@ LONGEST_WAIT_S = 60.0
 class CannotGoOn(Exception):
     """A sentence for the person at the terminal: what is wrong, and what to do."""
 
+    exit_code = 1
+
+
+class WrongAddress(CannotGoOn):
+    """An argument that can be no address, as is seen before anything is tried."""
+
+    exit_code = 2
+
 
 class Refused(CannotGoOn):
     """The service answered with a problem."""
@@ -126,7 +134,7 @@ def http_url(text: str) -> httpx.URL | None:
 
 def _checked_url(url: str) -> str:
     if http_url(url) is None:
-        raise CannotGoOn(f"{url} is no address of a service: write it like http://127.0.0.1:8000.")
+        raise WrongAddress(f"{url} is no address of a service: write it like http://127.0.0.1:8000.")
     return url.rstrip("/")
 
 

@@ -84,8 +84,12 @@ def _key(remote: Remote) -> Finding:
     usage = remote.ask("GET", "/usage")
     quota = usage["quota"]
     if not usage["livemode"]:
-        return Finding("key", "ok", "a test key: it reaches the sandbox, and its calls are not of the month's")
-    left = f"a live key; {quota['remaining']:,} of {quota['limit']:,} calls left this month"
+        calls = usage["total"]["calls"]
+        told = (
+            f"a test key: it reaches the sandbox. {calls:,} test calls in 30 days, which are not of the month's quota"
+        )
+        return Finding("key", "ok", told)
+    left = f"a live key; {quota['remaining']:,} of {quota['limit']:,} live calls left this month"
     return Finding("key", "warning" if quota["remaining"] < quota["limit"] / 10 else "ok", left)
 
 

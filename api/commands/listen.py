@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from api import json
-from api.commands.connect import CannotGoOn, Received, Remote, follow, http_url
+from api.commands.connect import CannotGoOn, Received, Remote, WrongAddress, follow, http_url
 from api.webhooks import signing
 
 FORWARD_TIMEOUT_S = 30.0
@@ -19,7 +19,7 @@ FORWARD_TIMEOUT_S = 30.0
 def listen(remote: Remote, forward_to: str, types: list[str], after: str, secret: str | None, as_json: bool) -> None:
     """For ever. The secret is the same each time for the same key, unless one is given. Raises CannotGoOn."""
     if http_url(forward_to) is None:
-        raise CannotGoOn(f"{forward_to} is no address to forward to: write it like http://localhost:3000/hook.")
+        raise WrongAddress(f"{forward_to} is no address to forward to: write it like http://localhost:3000/hook.")
     secret = secret or secret_of(remote.key)
     try:
         key = signing.parse_signing_key(secret)

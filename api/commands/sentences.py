@@ -12,7 +12,7 @@ BROKEN_PIPE, INTERRUPTED = 141, 130
 
 @contextlib.contextmanager
 def sentences() -> Iterator[None]:
-    """With exit 1 on standard error; Ctrl-C and a reader that has gone end quietly.
+    """On standard error, with exit 1, or 2 for an address that is none; Ctrl-C and a reader that has gone end quietly.
 
     What we did not think of is a mistake of ours: one line as well, and the traceback where ROADBED_LOG_LEVEL is debug.
     """
@@ -29,7 +29,7 @@ def sentences() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(BROKEN_PIPE) from None
     except CannotGoOn as error:
-        raise _told(str(error)) from None
+        raise _told(str(error), error.exit_code) from None
     except OSError as error:
         raise _told(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.") from None
     except Exception as error:
@@ -39,6 +39,6 @@ def sentences() -> Iterator[None]:
         raise _told(f"{type(error).__name__}: {str(error)[:200]}. {more}") from None
 
 
-def _told(sentence: str) -> typer.Exit:
+def _told(sentence: str, code: int = 1) -> typer.Exit:
     typer.echo(f"roadbed: {sentence}", err=True)
-    return typer.Exit(1)
+    return typer.Exit(code)

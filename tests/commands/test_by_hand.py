@@ -118,6 +118,19 @@ async def test_doctor_names_what_is_wrong(service: str, team: Workspace) -> None
     assert (code, "does not answer" in out) == (1, True)
 
 
+async def test_doctor_tells_test_calls_apart_from_live_ones(service: str, team: Workspace) -> None:
+    for _ in range(3):
+        assert (await team.test.get("/v1/features")).status_code == 200
+    for secret, said, other in (
+        (team.live_secret, "live calls", "test calls"),
+        (team.test_secret, "test calls", "live"),
+    ):
+        _, out, err = await ended("doctor", "--json", ROADBED_URL=service, ROADBED_KEY=secret)
+        [told] = [one["detail"] for one in _lines(out)[0]["findings"] if one["check"] == "key"]
+        assert said in told, err
+        assert other not in told
+
+
 async def test_the_tutorial_walks_to_its_end(service: str, team: Workspace, courier: Courier) -> None:
     remote = {"ROADBED_URL": service, "ROADBED_KEY": team.test_secret}
     code, out, err = await ended("tutorial", "--yes", "--language", "python", "--wait-s", "20", **remote)

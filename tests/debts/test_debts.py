@@ -140,4 +140,4 @@ async def test_a_reservation_that_ends_before_it_begins_is_refused(workspace: Wo
     backwards = [MONOLITH["reservations"][0] | {"to": "2026-11-30"}]
     answer = await workspace.live.post("/v1/debts", json=MONOLITH | {"reservations": backwards})
     assert answer.status_code == 400
-    assert answer.json()["errors"][0]["target"]["name"] == "/reservations/0"
+    assert answer.json()["errors"][0]["target"]["name"] == "/reservations/0/to"
