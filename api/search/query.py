@@ -100,10 +100,12 @@ def _vocabulary() -> Prepared:
     def between(column_: Any, names: str) -> Any:
         arrays = (_texts(f"{names}_from"), _texts(f"{names}_to"))
         ranges = func.unnest(*arrays).table_valued("low", "high").render_derived(name=names)
-        # The limit keeps each range a look-up of its own, however few words Postgres guesses that a length leaves.
+        # The limit keeps each range a look-up of its own, however few words Postgres guesses that a length leaves. The
+        # order leaves it the one index that has it, also where the table was small when the plan was made.
         found = (
             select(SearchWord.word)
             .where(owned(SearchWord), column_ >= ranges.c.low, column_ < ranges.c.high)
+            .order_by(column_)
             .limit(MOST_VOCABULARY)
             .lateral(f"{names}s")
         )

@@ -1,7 +1,6 @@
 """No command ever answers with a traceback: wrong, empty and huge arguments, no service, a wrong key, Ctrl-C."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -157,16 +156,6 @@ async def test_a_line_that_is_there_to_be_copied_is_never_broken(application: Fa
     assert all(row[0] in "✓!✗" and len(row) > 1 for row in doctor.splitlines())
     assert len(table.splitlines()) == 2
     assert title.strip() in table
-
-
-async def test_doctor_takes_no_test_call_for_one_of_the_months(application: FastAPI, workspace: Workspace) -> None:
-    async with serving(application) as url:
-        told = {}
-        for name, secret in (("test", workspace.test_secret), ("live", workspace.live_secret)):
-            _, out, _ = await ended("doctor", "--json", "--url", url, "--key", secret)
-            told[name] = next(one["detail"] for one in json.loads(out)["findings"] if one["check"] == "key")
-    assert told["test"] == "a test key: it reaches the sandbox, and its calls are not of the month's"
-    assert told["live"].startswith("a live key; ")
 
 
 def test_an_id_stays_whole_where_a_terminal_is_narrow(

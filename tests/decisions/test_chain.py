@@ -6,13 +6,12 @@ from typing import Any
 
 import asyncpg
 import pytest
-from typer.testing import CliRunner
 
-from api.cli import app
 from api.commands.verify import verify_all
 from api.db import parse_id
 from api.settings import Settings
 from api.stores import Stores
+from tests.commands.test_against_a_service import ended
 from tests.support.workspace import Workspace, made
 
 DRAFT = {"title": "Build or buy", "kind": "build_vs_buy", "options": [{"key": "build", "title": "Build"}]}
@@ -194,20 +193,22 @@ async def test_the_trigger_refuses_a_superusers_plain_update_and_delete(
 
 
 async def test_the_verify_command_ends_with_1_after_tampering(
-    workspace: Workspace, owner: asyncpg.Connection, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, owner: asyncpg.Connection, settings: Settings
 ) -> None:
-    for name in ("database_url", "redis_url"):
-        monkeypatch.setenv(f"ROADBED_{name.upper()}", str(getattr(settings, name)))
-    for name in ("pepper", "sealing_keys"):
-        monkeypatch.setenv(f"ROADBED_{name.upper()}", getattr(settings, name).get_secret_value())
+    # A process of its own: in this one it would point the logs of all tests at what it prints to.
+    environment = {
+        "ROADBED_DATABASE_URL": settings.database_url,
+        "ROADBED_REDIS_URL": settings.redis_url,
+        "ROADBED_PEPPER": settings.pepper.get_secret_value(),
+        "ROADBED_SEALING_KEYS": settings.sealing_keys.get_secret_value(),
+    }
     await recorded(workspace)
-    whole = await asyncio.to_thread(CliRunner().invoke, app, ["verify"])
-    assert whole.exit_code == 0, whole.output
-    assert "1 entries, intact" in whole.output
+    code, out, err = await ended("verify", **environment)
+    assert (code, "1 entries, intact" in out) == (0, True), err
     await owner.execute(
         "SET session_replication_role = replica; UPDATE decisions SET rationale = 'x'; RESET session_replication_role"
     )
-    broken = await asyncio.to_thread(CliRunner().invoke, app, ["verify"])
-    assert broken.exit_code == 1
-    assert "BROKEN" in broken.output
-    assert "was changed" in broken.output
+    code, out, err = await ended("verify", **environment)
+    assert code == 1, err
+    assert "BROKEN" in out
+    assert "was changed" in out
