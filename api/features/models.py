@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, Index, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.db import Base, Stamped, Tenant, identity
+from api.db import Base, Stamped, Tenant, identity, kept_id
 from api.search.models import search_index, searched
 
 STATUSES = ("idea", "candidate", "planned", "in_progress", "shipped", "dropped")
@@ -55,3 +55,4 @@ class Feature(Tenant, Stamped, Base):
     external_id: Mapped[str | None]
     depends_on: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), info={"prefix": "feat"})
     search: Mapped[Any] = searched("description")
+    wire_id: Mapped[str] = kept_id("feat")

@@ -71,6 +71,8 @@ class Representation:
             return self._computed[field](columns)
         if field == "object":
             return literal_column(f"'{self.kind}'")
+        if field == "id" and "wire_id" in self.table.c:
+            return columns.wire_id
         return shown(columns[field], self.table.c[field].info.get("prefix"))
 
 

@@ -10,6 +10,10 @@ down_revision = "0033"
 _WHO = (
     "nullif(current_setting('roadbed.key_id', true), '')::uuid, nullif(current_setting('roadbed.request_id', true), '')"
 )
+# OFFSET keeps Postgres from making the JSON again wherever it is named.
+MADE = "(SELECT workspace_id, livemode, to_jsonb(new_rows) AS whole FROM new_rows OFFSET 0) AS made"
+MADE_ID = "roadbed_id(TG_ARGV[0], (made.whole ->> TG_ARGV[2])::uuid)"
+MADE_AFTER = "made.whole - TG_ARGV[1]::text[]"
 
 
 def upgrade() -> None:
@@ -59,12 +63,7 @@ def _tell_once_for_each_statement() -> None:
 
 
 def _audit_rows_made_json_once() -> None:
-    """OFFSET keeps Postgres from making the JSON again wherever it is named."""
-    _audit_inserts(
-        "roadbed_id(TG_ARGV[0], (made.whole ->> TG_ARGV[2])::uuid)",
-        "made.whole - TG_ARGV[1]::text[]",
-        "(SELECT workspace_id, livemode, to_jsonb(new_rows) AS whole FROM new_rows OFFSET 0) AS made",
-    )
+    _audit_inserts(MADE_ID, MADE_AFTER, MADE)
 
 
 def _audit_inserts(row_id: str, after: str, rows: str) -> None:
@@ -81,7 +80,7 @@ def _audit_inserts(row_id: str, after: str, rows: str) -> None:
     )
 
 
-def _keep_words_by_their_index() -> None:
+def _keep_words_by_their_index(which: str = "") -> None:
     """The plan is made once in a session, often while the vocabulary is nearly empty and all indexes look alike.
 
     A range of one word in the order of the words, sorting being dear, leaves only the index that has them in order.
@@ -95,7 +94,7 @@ def _keep_words_by_their_index() -> None:
             INSERT INTO search_words (workspace_id, livemode, word)
             SELECT given.workspace_id, given.livemode, given.word FROM (
                 SELECT DISTINCT workspace_id, livemode, word
-                FROM fresh, unnest(tsvector_to_array(search)) AS word OFFSET 0
+                FROM fresh, unnest(tsvector_to_array(search)) AS word {which} OFFSET 0
             ) AS given LEFT JOIN LATERAL (
                 SELECT true AS here FROM search_words AS known
                 WHERE known.workspace_id = given.workspace_id AND known.livemode = given.livemode
