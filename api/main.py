@@ -138,7 +138,7 @@ def create_app(settings: Settings) -> FastAPI:
     openapi.install(app)
     docs.install(app)
     app.add_middleware(Dispatch)
-    app.add_middleware(Telemetry)
+    app.add_middleware(Telemetry, origin=settings.base_url)
     if traced:
         app.add_middleware(Traced)
     return app

@@ -303,12 +303,14 @@ class Transaction:
                     raise asyncpg.InterfaceError("a pooled connection was in a transaction")
                 found = await getattr(driver, method)(sql, *arguments)
             except BaseException as error:
-                if isinstance(error, asyncpg.PostgresError) and not isinstance(error, _GONE):
+                if isinstance(error, _GONE):
+                    self._pool.lose(driver)
+                    if left:
+                        continue
+                elif isinstance(error, asyncpg.PostgresError):
                     self._pool.give_back(driver)
                 else:
                     self._pool.discard(driver)
-                if left and isinstance(error, _GONE):
-                    continue
                 _raise_as_problem(error)
                 raise
             self._pool.give_back(driver)
@@ -334,7 +336,7 @@ class Transaction:
                     raise asyncpg.InterfaceError("a pooled connection was in a transaction")
                 await driver.execute(begin_sql)
             except _GONE:
-                self._pool.discard(driver)
+                self._pool.lose(driver)
                 continue
             except asyncpg.LockNotAvailableError as error:
                 # The only locks that a beginning takes are those of the sandbox.

@@ -78,3 +78,34 @@ async def test_a_connection_that_cannot_be_made_leaves_its_place_free(database_u
     pool.give_back(await pool.take())
     await pool.close()
     assert pool.taken == 0
+
+
+async def test_who_waits_is_served_in_turn(database_url: str) -> None:
+    async with pool_of(database_url, 1) as pool:
+        held, served = await pool.take(), []
+
+        async def use(name: str) -> None:
+            connection = await pool.take()
+            served.append(name)
+            pool.give_back(connection)
+
+        waiting = []
+        for name in ("first", "second", "third"):
+            waiting.append(asyncio.create_task(use(name)))
+            await asyncio.sleep(0)
+        pool.give_back(held)
+        await asyncio.gather(*waiting)
+        assert served == ["first", "second", "third"]
+        assert pool.taken == 0
+
+
+async def test_when_one_is_lost_those_that_are_idle_are_not_used_again(database_url: str) -> None:
+    async with pool_of(database_url, 3) as pool:
+        connections = [await pool.take() for _ in range(3)]
+        for connection in connections[1:]:
+            pool.give_back(connection)
+        pool.lose(connections[0])
+        fresh = [await pool.take() for _ in range(3)]
+        assert not set(fresh) & set(connections)
+        for connection in fresh:
+            pool.give_back(connection)

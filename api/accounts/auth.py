@@ -57,6 +57,16 @@ class Caller:
     def scope(self) -> Scope:
         return Scope(self.workspace_id, self.livemode)
 
+    @cached_property
+    def tenant(self) -> tuple[UUID, bool]:
+        """Whose calls are counted together."""
+        return self.workspace_id, self.livemode
+
+    @cached_property
+    def buckets(self) -> tuple[str, str]:
+        """The names of what its rate limits are taken from: its own bucket, and the workspace's."""
+        return f"key:{self.key_id}", f"ws:{self.workspace_id}"
+
 
 class Gate(Protocol):
     """What a caller has to pass besides: limits and quota (usage/gate)."""

@@ -32,6 +32,9 @@ Values = dict[str, Any]
 Errors = list[Any]
 
 
+_NOTHING = QueryParams()
+
+
 class Unreadable(TypeError):
     """A handler asks for something that no handler of ours takes."""
 
@@ -101,7 +104,8 @@ class Arguments:
             values[field.name] = value
             errors += wrong
         if self._query is not None:
-            _add(values, errors, self._query(request.query_params))
+            asked = request.query_params if request.scope["query_string"] else _NOTHING
+            _add(values, errors, self._query(asked))
         if self._headers:
             _add(values, errors, request_params_to_args(self._headers, request.headers))
         if self._body is not None:

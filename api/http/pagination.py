@@ -8,6 +8,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,7 @@ from sqlalchemy import (
     ColumnElement,
     Double,
     FromClause,
+    Integer,
     Select,
     and_,
     any_,
@@ -47,6 +49,7 @@ _Written = tuple[tuple[str, tuple[str, ...]], ...]
 MAC_BYTES = 16
 # No text that Postgres keeps has it.
 _BETWEEN = "\x00"
+_PLAIN_QUERY = re.compile(r"([a-z_]+=[A-Za-z0-9_.:,-]+(&|$))*")
 # Of these sizes a page has a statement of its own: only where the limit is written out does Postgres keep the plan.
 _USUAL_LIMITS = (20, 50, 100)
 MOST_WRITTEN_OUT = 3
@@ -136,17 +139,18 @@ class Listing:
         expand = tuple(name for name in self._expand if name in (getattr(query, "expand", None) or ()))
         sort = self._sort(getattr(query, "sort", None), frozenset(wanted))
         signer: Cursors = request.app.state.cursors
-        binding = binding_of(tx.scope, request.url.path, wanted, sort)
+        binding = binding_of(tx.scope, request.scope["path"], wanted, sort)
         after = signer.read(query.cursor, binding) if query.cursor else None
         statement = self.statement(wanted, sort, after is not None, expand, query.limit)
         values: dict[str, Any] = {f"after_{number}": key for number, key in enumerate(after or [])}
         given = {name: _as_filter(name, value) for name, value in wanted.items()} | given
-        rows = await tx.all(statement, **given, **values, page_limit=query.limit + 1)
-        more = len(rows) > query.limit
-        rows = rows[: query.limit]
-        cursor = signer.write([key for name, key in rows[-1].items() if name != "json"], binding) if more else None
+        row = await tx.first(statement, **given, **values, page_limit=query.limit)
+        assert row is not None, "what is made of no rows is a row"
+        items, *keys = row.values()
+        items = items or []
+        cursor = signer.write(keys, binding) if len(items) > query.limit else None
         counted = total(await tx.value(self._count(wanted, sort), **given)) if query.include else None
-        return as_list(request, [row["json"] for row in rows], cursor, counted)
+        return as_list(request, items[: query.limit], cursor, counted)
 
     def statement(
         self,
@@ -156,7 +160,11 @@ class Listing:
         expand: tuple[str, ...] = (),
         limit: int | None = None,
     ) -> Prepared:
-        """The one that reads a page of what is wanted, made once for each kind of question."""
+        """The one that reads a page of what is wanted, made once for each kind of question.
+
+        It gives one row: an array of the items, one more than the page has if there are more, and the sort keys of the
+        page's last. Rows of their own would cost the driver and the wire as much again as the items.
+        """
         shape = (
             tuple(sorted(wanted)),
             self._written(wanted),
@@ -206,16 +214,19 @@ class Listing:
         expand: tuple[str, ...],
         limit: int | Literal[False],
     ) -> Any:
-        rows, columns = self._joined(filters, sort)
+        source, columns = self._joined(filters, sort)
         keys, falling = _keys(columns, sort)
         shown = self._shape.text(plus={name: self._expand[name] for name in expand})
         statement = select(shown, *(key.label(f"key_{number}") for number, key in enumerate(keys)))
-        statement = statement.select_from(rows).where(*self._where(filters, written))
+        statement = statement.select_from(source).where(*self._where(filters, written))
         if after:
             statement = statement.where(*_beyond(keys, falling))
         order = [key.desc() if down else key.asc() for key, down in zip(keys, falling, strict=True)]
-        at_most: ColumnElement[Any] = literal_column(str(limit + 1)) if limit else bindparam("page_limit")
-        return statement.order_by(*order).limit(at_most)
+        last: ColumnElement[Any] = literal_column(str(limit)) if limit else bindparam("page_limit", type_=Integer)
+        at_most: ColumnElement[Any] = literal_column(str(limit + 1)) if limit else last + 1
+        rows = statement.order_by(*order).limit(at_most).subquery("page")
+        items, *keys = (func.array_agg(column, type_=ARRAY(column.type)) for column in rows.c)
+        return select(items.label("items"), *(key[last].label(f"key_{number}") for number, key in enumerate(keys)))
 
     def _joined(self, filters: tuple[str, ...], sort: tuple[str, ...]) -> tuple[FromClause, dict[str, Any]]:
         """The table with the sources that are asked for, and all that can be sorted by."""
@@ -384,6 +395,14 @@ def as_list(request: Request, items: list[str], cursor: str | None, extra: Mappi
     )
     if cursor is None:
         return Reply(body)
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-    url = f"{request.app.state.settings.base_url}{request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
+    url = f"{request.app.state.settings.base_url}{request.scope['path']}?{_without_cursor(request)}cursor={cursor}"
     return Reply(body, headers={"Link": f'<{url}>; rel="next"'})
+
+
+def _without_cursor(request: Request) -> str:
+    """What else was asked for, as the beginning of a query. As it was sent, unless a URL would have it otherwise."""
+    sent = request.scope["query_string"].decode("latin-1")
+    if _PLAIN_QUERY.fullmatch(sent):
+        return "".join(f"{part}&" for part in sent.split("&") if not part.startswith("cursor="))
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    return urlencode(kept) + "&" if kept else ""

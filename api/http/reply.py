@@ -7,6 +7,14 @@ from starlette.responses import JSONResponse, Response
 
 from api import json
 
+RawHeaders = Sequence[tuple[bytes, bytes]]
+_AS_JSON = (b"content-type", b"application/json")
+
+
+def raw(headers: Mapping[str, str]) -> RawHeaders:
+    """As ASGI has them."""
+    return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+
 
 class Reply(JSONResponse):
     """A JSON reply from text that is JSON already.
@@ -16,12 +24,17 @@ class Reply(JSONResponse):
     """
 
     then: "Callable[[], Awaitable[Reply]] | None" = None
+    has_etag = False
 
     def __init__(self, content: str | bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(content, status, headers)
-
-    def render(self, content: str | bytes) -> bytes:
-        return content.encode() if isinstance(content, str) else content
+        # All that Starlette's own would do for a body of JSON.
+        self.status_code = status
+        self.background = None
+        self.body = content.encode() if isinstance(content, str) else content
+        self.raw_headers = [(b"content-length", b"%d" % len(self.body)), _AS_JSON]
+        if headers:
+            self.raw_headers += raw(headers)
+            self.has_etag = "ETag" in headers
 
 
 def one(text: str, version: int) -> Reply:

@@ -22,7 +22,7 @@ from api.http import idempotency
 from api.http.arguments import Handler
 from api.http.deprecation import Deprecation
 from api.http.etags import fresh_by_content
-from api.http.reply import Reply
+from api.http.reply import Reply, raw
 from api.http.schema import ListShown
 from api.problems import Invalid, Pointer, Problem, RequestTimeout, TooLarge, UnsupportedMediaType
 from api.stores import Scope, Stores, Transaction
@@ -153,7 +153,7 @@ class Route(APIRoute):
         async def run(request: WireRequest) -> Response:
             stores: Stores = request.app.state.stores
             if deprecation is not None:
-                request.state.deprecation_headers = deprecation.headers(stores.settings.base_url)
+                request.state.deprecation_headers = raw(deprecation.headers(stores.settings.base_url))
             scope = await self.admit(request, stores)
             _refuse_nul(request)
             if not takes_condition:
@@ -163,7 +163,7 @@ class Route(APIRoute):
             key = idempotency.read_key(sent)
             if key is None:
                 response = await _run(stores, scope, request, handle)
-                if by_content and isinstance(response, Reply) and "etag" not in response.headers:
+                if by_content and isinstance(response, Reply) and not response.has_etag:
                     return fresh_by_content(request, response)
                 return response
             if scope.workspace_id is None:

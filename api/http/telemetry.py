@@ -28,8 +28,10 @@ SECONDS = Histogram(
 class Telemetry:
     """Gives each request its id, answers HEAD from GET, counts and times, and turns an exception into a problem."""
 
-    def __init__(self, app: "ASGIApp") -> None:
+    def __init__(self, app: "ASGIApp", origin: str) -> None:
         self.app = app
+        # Pages of other origins may send a request but never read its answer.
+        self._origin = (b"access-control-allow-origin", origin.encode("latin-1"))
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         if scope["type"] != "http":
@@ -37,7 +39,8 @@ class Telemetry:
             return
         began = time.perf_counter()
         request_id = wire_id("req", uuid7())
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
         head = scope["method"] == "HEAD"
         if head:
             # A copy: the server looks at its own scope to know that no body follows.
@@ -48,15 +51,13 @@ class Telemetry:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                added = {
-                    "Request-Id": request_id,
-                    # Pages of other origins may send a request but never read its answer.
-                    "Access-Control-Allow-Origin": scope["app"].state.settings.base_url,
-                    **scope["state"].get("limit_headers", {}),
-                    **scope["state"].get("deprecation_headers", {}),
-                }
-                told = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in added.items()]
-                message["headers"] = [*message.get("headers", ()), *told]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"request-id", request_id.encode()),
+                    self._origin,
+                    *state.get("limit_headers", ()),
+                    *state.get("deprecation_headers", ()),
+                ]
             elif head:
                 message = {"type": "http.response.body", "body": b"", "more_body": message.get("more_body", False)}
             await send(message)
@@ -71,10 +72,10 @@ class Telemetry:
             await internal_reply(request, error)(scope, receive, answer)
         finally:
             route = scope.get("route")
-            if (answered := scope["state"].get("answered")) is not None:
+            if (answered := state.get("answered")) is not None:
                 answered(status or 500)
             operation = getattr(route, "operation_id", None) or "none"
-            scope["state"]["operation"] = operation
+            state["operation"] = operation
             requests, seconds = _counters(operation, status)
             requests.inc()
             seconds.observe(time.perf_counter() - began)

@@ -8,6 +8,7 @@ from fastapi import Request
 
 from api.accounts.auth import Caller, bearer
 from api.http.ratelimit import Rate, RateLimiter, TooManyRequests
+from api.http.reply import RawHeaders
 from api.http.route import address_of
 from api.settings import Settings
 from api.stores import Stores, Transaction
@@ -16,6 +17,7 @@ from api.usage.plans import Plan, QuotaExceeded, plan_of, seconds_left
 from api.usage.uptime import Pulse
 
 MONTH_S = 2_592_000
+POLICY, LIMIT = b"ratelimit-policy", b"ratelimit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class _Terms:
 
     plan: Plan
     policy: str
+    limits: bytes
 
 
 class Gate:
@@ -47,21 +50,22 @@ class Gate:
         assert row is not None, "a key belongs to a workspace"
         tenant = (caller.workspace_id, caller.livemode)
         self.meter.learn(tenant, row["calls"])
-        remember(self._terms, tenant, _Terms(plan_of(row["plan"], self._settings), row["quota_policy"]))
+        plan = plan_of(row["plan"], self._settings)
+        remember(self._terms, tenant, _Terms(plan, row["quota_policy"], _limits(self._key_rate, plan)))
 
     async def admit(self, request: Request, caller: Caller) -> None:
         """Raises TooManyRequests or QuotaExceeded. Either way the answer tells the limits, and the call is counted."""
-        tenant = (caller.workspace_id, caller.livemode)
+        tenant = caller.tenant
         terms = self._terms[tenant]
         began = time.perf_counter()
         state = request.state
         state.terms = terms
         state.answered = lambda status: self._count(request, caller, status, began)
         used, left = self.meter.used(tenant), 0
-        buckets = {f"key:{caller.key_id}": self._key_rate, f"ws:{caller.workspace_id}": self._workspace_rate}
+        own, whole = caller.buckets
         rate = self._key_rate
         try:
-            left = await self._limiter.take(buckets)
+            left = await self._limiter.take({own: rate, whole: self._workspace_rate})
         except TooManyRequests as refusal:
             rate = refusal.rate or rate
             raise
@@ -73,7 +77,7 @@ class Gate:
     def admit_items(self, request: Request, caller: Caller, items: int) -> None:
         """A batch counts its items. Raises QuotaExceeded when the month has fewer calls left than that."""
         terms: _Terms = request.state.terms
-        left = terms.plan.calls - self.meter.used((caller.workspace_id, caller.livemode))
+        left = terms.plan.calls - self.meter.used(caller.tenant)
         if items > left:
             self._refuse(
                 terms, caller, f"The batch has {items:,} items, and {max(0, left):,} calls of {{calls:,}} are left."
@@ -91,8 +95,8 @@ class Gate:
         try:
             left = await self._limiter.take({f"ip:{address_of(request)}": self._open_rate})
         finally:
-            policy = self._open_rate.policy
-            request.state.limit_headers = {"RateLimit-Policy": policy, "RateLimit": f'"second";r={left};t=1'}
+            told = f'"second";r={left};t=1'.encode()
+            request.state.limit_headers = ((POLICY, self._open_rate.policy.encode()), (LIMIT, told))
 
     async def admit_anyone(self, request: Request) -> None:
         """For routes without a key. Raises TooManyRequests, and Unauthenticated for a key that is wrong."""
@@ -101,21 +105,21 @@ class Gate:
             # None is needed, but one that was mistyped or revoked is better told here than at the next call.
             await request.app.state.keyring.caller(bearer(request), self._stores)
 
-    def _headers(self, terms: _Terms, used: int, rate: Rate, left: int) -> dict[str, str]:
+    def _headers(self, terms: _Terms, used: int, rate: Rate, left: int) -> RawHeaders:
         """Of the key's rate and the month; the workspace's rate takes the place of the key's where it refuses."""
-        calls = terms.plan.calls
-        until = seconds_left(datetime.now(UTC))
-        return {
-            "RateLimit-Policy": f'{rate.policy}, "month";q={calls};w={MONTH_S}',
-            "RateLimit": f'"{rate.name}";r={left};t=1, "month";r={max(0, calls - used)};t={until}',
-        }
+        of_month = f'"month";r={max(0, terms.plan.calls - used)};t={seconds_left(datetime.now(UTC))}'
+        limits = terms.limits if rate is self._key_rate else _limits(rate, terms.plan)
+        return (POLICY, limits), (LIMIT, f'"{rate.name}";r={left};t=1, {of_month}'.encode())
 
     def _count(self, request: Request, caller: Caller, status: int, began: float) -> None:
         operation = getattr(request.scope.get("route"), "operation_id", None) or "none"
         units = getattr(request.state, "units", 1)
         self.pulse.count(status)
-        tenant = (caller.workspace_id, caller.livemode)
-        self.meter.count(tenant, caller.key_id, operation, status, time.perf_counter() - began, units)
+        self.meter.count(caller.tenant, caller.key_id, operation, status, time.perf_counter() - began, units)
+
+
+def _limits(rate: Rate, plan: Plan) -> bytes:
+    return f'{rate.policy}, "month";q={plan.calls};w={MONTH_S}'.encode()
 
 
 def _is_remedy(request: Request) -> bool:
