@@ -1,7 +1,7 @@
 // The frame: who is calling, which view is shown, and what was called.
 
 import { Refused, call, forgetCalls } from "./api.js";
-import { badge, button, field, h, moment, say } from "./dom.js";
+import { badge, button, field, h, moment, put, say } from "./dom.js";
 import { decision, decisions } from "./decisions.js";
 import { feature, features } from "./features.js";
 import { install as installLog } from "./log.js";
@@ -29,6 +29,11 @@ let leaving = new AbortController();
 
 installLog(document.getElementById("log"));
 addEventListener("hashchange", () => show(true));
+// What stands after `#` is the view, so the way past the navigation is not left to the browser.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
 // A key that was revoked or has run out: say so where a new one is asked for.
 addEventListener("roadbed:refused", ({ detail }) => {
   if (!session.key()) return;
@@ -80,14 +85,14 @@ function frame() {
   const here = location.hash.split("/")[1] ?? "";
   const nav = document.getElementById("views");
   nav.hidden = !mode;
-  nav.replaceChildren(h("ul", {}, VIEWS.map(([name, label]) =>
+  put(nav, h("ul", {}, VIEWS.map(([name, label]) =>
     h("li", {}, h("a", { href: `#/${name}`, "aria-current": name === here ? "page" : null }, label)))));
   const until = session.claimUntil();
-  document.getElementById("session").replaceChildren(...(mode ? [
+  put(document.getElementById("session"), mode ? [
     badge(mode === "live" ? "Live" : "Test", `mode ${mode}`),
     h("span", { class: "hint key-shown" }, h("code", {}, session.masked()), until && [" until ", moment(until)]),
     button("Forget key", forget),
-  ] : []));
+  ] : []);
 }
 
 function forget() {
@@ -108,7 +113,7 @@ function gate(refused = null) {
   });
   const told = h("div", {}, refused && problem(refused));
   const seed = h("input", { type: "checkbox", id: "seed", checked: true });
-  main.replaceChildren(
+  put(main,
     h("h1", {}, "Console"),
     h("p", { class: "lead" }, "Your roadmap, decisions, webhooks and usage, through the same API that your programs call. ",
       "Each call that this page makes stands in the log below, to copy as curl."),
@@ -148,7 +153,7 @@ function gate(refused = null) {
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Refused)) throw error;
-      told.replaceChildren(problem(error));
+      put(told, problem(error));
       currentTarget.disabled = false;
       // The sandbox is there, if only without its examples.
       if (session.key()) begin();

@@ -1,7 +1,7 @@
 // What was decided, by which weights, and how far the answer is from another.
 
 import { call } from "./api.js";
-import { badge, choice, facts, field, h, id, moment, number, percent, table, words } from "./dom.js";
+import { badge, choice, facts, field, h, id, moment, number, percent, put, table, words } from "./dom.js";
 import { pages } from "./lists.js";
 import { fill, form } from "./problems.js";
 import { bar } from "./roadmap.js";
@@ -18,7 +18,7 @@ export function decisions({ main, signal }) {
   const list = pages("Decisions", COLUMNS, (cursor) => call("list_decisions", {
     query: { q: search.value.trim(), status: status.value, kind: kind.value, limit: 20, cursor }, signal,
   }), { signal, empty: "No decision is like that." });
-  main.replaceChildren(h("h1", {}, "Decisions"), filters, list);
+  put(main, h("h1", {}, "Decisions"), filters, list);
 }
 
 const COLUMNS = [
@@ -40,7 +40,7 @@ function named(row, key) {
 
 export function decision({ main, signal, id: decisionId, again }) {
   const place = h("div", {});
-  main.replaceChildren(h("p", { class: "back" }, h("a", { href: "#/decisions" }, "← Decisions")), place);
+  put(main, h("p", { class: "back" }, h("a", { href: "#/decisions" }, "← Decisions")), place);
   fill(place, signal, async () => {
     const found = await call("get_decision", { path: { id: decisionId }, signal });
     document.title = `${found.title} · Roadbed console`;

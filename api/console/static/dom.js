@@ -3,8 +3,8 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element. Attributes that are false, null or undefined are left out; `on` has the listeners; children that are
- * neither an element nor text are left out too. */
+/** An element. Attributes that are false, null or undefined are left out; `on` has the listeners; children are shown as
+ * `put` shows them. */
 export function h(tag, attributes = {}, ...children) {
   return filled(document.createElement(tag), attributes, children);
 }
@@ -22,8 +22,14 @@ function filled(element, { on = {}, ...attributes }, children) {
     element.setAttribute(name, value === true ? "" : String(value));
   }
   for (const [name, listener] of Object.entries(on)) element.addEventListener(name, listener);
-  element.append(...children.flat(4).filter((child) => child !== null && child !== undefined && child !== false));
+  put(element, children);
   return element;
+}
+
+/** Show these in `place`, and nothing else. Lists are opened, what is missing is left out, and what is no element is
+ * text. */
+export function put(place, ...children) {
+  place.replaceChildren(...children.flat(6).filter((child) => child !== null && child !== undefined && child !== false));
 }
 
 /** Whether an address is one of this origin: a part of this page, or a path. */
@@ -100,7 +106,7 @@ export function say(text) {
 
 const NUMBER = new Intl.NumberFormat("en", { maximumFractionDigits: 6 });
 const ROUGH = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
-const MOMENT = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
+const MOMENT = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 
 export function number(value) {
   return value === null || value === undefined ? "–" : NUMBER.format(value);

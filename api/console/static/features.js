@@ -1,7 +1,7 @@
 // What could be built: found, made and scored.
 
 import { call } from "./api.js";
-import { choice, facts, field, h, id, moment, number, svg, table, words } from "./dom.js";
+import { choice, facts, field, h, id, moment, number, put, svg, words } from "./dom.js";
 import { pages } from "./lists.js";
 import { fill, form } from "./problems.js";
 
@@ -21,7 +21,7 @@ export function features({ main, signal }) {
   const filters = h("form", { role: "search", class: "filters", on: { submit: (event) => { event.preventDefault(); list.reload(); } } },
     field("Search", search), field("Status", status), field("Bucket", bucket), h("button", { type: "submit" }, "Find"));
   for (const control of [status, bucket]) control.addEventListener("change", () => list.reload());
-  main.replaceChildren(h("h1", {}, "Features"), creation(signal), filters);
+  put(main, h("h1", {}, "Features"), creation(signal), filters);
   const list = pages("Features", COLUMNS, (cursor) => call("list_features", {
     query: { q: search.value.trim(), status: status.value, bucket: bucket.value, expand: "latest_score", limit: 25, cursor }, signal,
   }), { signal, empty: "No feature is like that." });
@@ -59,7 +59,7 @@ function creation(signal) {
 export function feature({ main, signal, id: featureId }) {
   const head = h("div", {});
   const history = h("div", {});
-  main.replaceChildren(h("p", { class: "back" }, h("a", { href: "#/features" }, "← Features")), head,
+  put(main, h("p", { class: "back" }, h("a", { href: "#/features" }, "← Features")), head,
     h("section", { class: "card" }, h("h2", {}, "Score it with RICE"), scoring(featureId, signal, () => showHistory())),
     h("section", {}, h("h2", {}, "Score history"), history));
   fill(head, signal, async () => {
@@ -79,8 +79,8 @@ export function feature({ main, signal, id: featureId }) {
   showHistory();
 
   function showHistory() {
-    history.replaceChildren(...[sparkline(featureId, signal), pages("Scores", SCORES,
-      (cursor) => call("list_scores", { query: { feature_id: featureId, limit: 20, cursor }, signal }), { signal, empty: "It has no score yet." })]);
+    put(history, sparkline(featureId, signal), pages("Scores", SCORES,
+      (cursor) => call("list_scores", { query: { feature_id: featureId, limit: 20, cursor }, signal }), { signal, empty: "It has no score yet." }));
   }
 }
 

@@ -1,6 +1,6 @@
 // Lists by pages, each bounded.
 
-import { button, h, say, table } from "./dom.js";
+import { button, h, put, say, table } from "./dom.js";
 import { fill } from "./problems.js";
 
 const PAGES = 500;
@@ -25,9 +25,9 @@ export function pages(caption, columns, load, { signal, empty, decorate }) {
       decorate?.(page.data);
       if (depth === 1 && !page.has_more) return made;
       return [made, h("div", { class: "pager" },
-        button("← Newer", () => turn(() => cursors.pop()), { disabled: depth === 1, "aria-label": `${caption}, the page before` }),
+        button("← Previous", () => turn(() => cursors.pop()), { disabled: depth === 1, "aria-label": `${caption}, the page before` }),
         h("span", { class: "hint" }, `Page ${depth}`),
-        button("Older →", () => turn(() => cursors.push(page.next_cursor)),
+        button("Next →", () => turn(() => cursors.push(page.next_cursor)),
           { disabled: !page.has_more || depth >= PAGES, "aria-label": `${caption}, the next page` }))];
     });
   }
@@ -48,10 +48,10 @@ export function slices(caption, columns, rows, { size = 50, empty, after } = {})
   function show() {
     const made = table(caption, columns, rows.slice(start, start + size), { empty, after });
     const pager = rows.length > size && h("div", { class: "pager" },
-      button("← Before", () => turn(-size), { disabled: start === 0, "aria-label": `${caption}, the rows before` }),
+      button("← Previous", () => turn(-size), { disabled: start === 0, "aria-label": `${caption}, the rows before` }),
       h("span", { class: "hint" }, `${start + 1} to ${Math.min(start + size, rows.length)} of ${rows.length}`),
-      button("After →", () => turn(size), { disabled: start + size >= rows.length, "aria-label": `${caption}, the next rows` }));
-    place.replaceChildren(...[made, pager].filter(Boolean));
+      button("Next →", () => turn(size), { disabled: start + size >= rows.length, "aria-label": `${caption}, the next rows` }));
+    put(place, made, pager);
   }
 
   function turn(by) {

@@ -2,7 +2,7 @@
 
 import { calls, forgetCalls, onCall } from "./api.js";
 import { asCurl } from "./curl.js";
-import { button, h, milliseconds, say } from "./dom.js";
+import { button, h, milliseconds, put, say } from "./dom.js";
 
 const SHOWN = 100;
 
@@ -10,12 +10,14 @@ export function install(place) {
   const latest = h("span", { class: "latest" });
   const body = h("div", { class: "log-body", id: "log-body", hidden: true });
   const toggle = button("Requests", turn, { "aria-expanded": "false", "aria-controls": "log-body" });
-  place.append(h("div", { class: "log-head" }, toggle, latest, button("Clear", forgetCalls, { class: "clear" })), body);
+  const clear = button("Clear", forgetCalls, { class: "clear", hidden: true });
+  place.append(h("div", { class: "log-head" }, toggle, latest, clear), body);
   onCall(draw);
   draw();
 
   function turn() {
     body.hidden = !body.hidden;
+    clear.hidden = body.hidden;
     toggle.setAttribute("aria-expanded", String(!body.hidden));
     document.documentElement.dataset.log = body.hidden ? "closed" : "open";
     draw();
@@ -24,8 +26,8 @@ export function install(place) {
   function draw() {
     const [newest] = calls;
     toggle.textContent = `Requests (${calls.length})`;
-    latest.replaceChildren(...(newest ? [method(newest.method), h("code", {}, newest.path), status(newest), milliseconds(newest.ms)] : ["Nothing was called yet."]));
-    if (!body.hidden) body.replaceChildren(lines());
+    put(latest, newest ? [method(newest.method), h("code", {}, newest.path), status(newest), h("span", { class: "took" }, milliseconds(newest.ms))] : "Nothing was called yet.");
+    if (!body.hidden) put(body, lines());
   }
 }
 

@@ -1,6 +1,6 @@
 // A refusal as people read it, beside what it is about.
 
-import { button, h } from "./dom.js";
+import { button, h, put } from "./dom.js";
 import { Refused, call, fresh } from "./api.js";
 
 /** What was refused and why, with its page of the documentation and its id. `again` makes a button of itself. */
@@ -23,10 +23,10 @@ export async function fill(place, signal, load) {
   place.setAttribute("aria-busy", "true");
   try {
     const made = await load();
-    if (!signal.aborted) place.replaceChildren(...[made].flat().filter(Boolean));
+    if (!signal.aborted) put(place, made);
   } catch (error) {
     if (signal.aborted) return;
-    place.replaceChildren(problem(error, () => fill(place, signal, load)));
+    put(place, problem(error, () => fill(place, signal, load)));
   } finally {
     place.removeAttribute("aria-busy");
   }
@@ -45,7 +45,7 @@ export function form(label, operation, ask, done, { fields, extra = [], signal }
     event.preventDefault();
     if (submit.disabled) return;
     clear(made);
-    told.replaceChildren();
+    put(told);
     submit.disabled = true;
     const options = ask();
     const body = JSON.stringify(options);
@@ -57,7 +57,7 @@ export function form(label, operation, ask, done, { fields, extra = [], signal }
     } catch (error) {
       if (signal.aborted) return;
       if (!error.unanswered) kept = { body: "", once: "" };
-      told.replaceChildren(problem(error));
+      put(told, problem(error));
       point(made, error.problem?.errors ?? []);
     } finally {
       submit.disabled = false;

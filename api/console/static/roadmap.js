@@ -1,7 +1,7 @@
 // What is built first, why it stands there, and what moved.
 
 import { call } from "./api.js";
-import { badge, button, choice, facts, field, h, id, moment, number, percent, svg, table, words } from "./dom.js";
+import { badge, button, choice, facts, field, h, id, moment, number, percent, put, say, svg, words } from "./dom.js";
 import { pages, slices } from "./lists.js";
 import { fill, form } from "./problems.js";
 import { mode } from "./session.js";
@@ -22,7 +22,7 @@ export function roadmap({ main, signal, again }) {
   const history = h("section", {}, h("h2", {}, "Revisions"));
   const panel = h("section", { class: "card", hidden: true, "aria-label": "Reprioritise" });
   const open = button("Reprioritise", () => plan(panel, signal, again), { class: "primary" });
-  main.replaceChildren(h("div", { class: "title" }, h("h1", {}, "Roadmap"), open), panel, current, history);
+  put(main, h("div", { class: "title" }, h("h1", {}, "Roadmap"), open), panel, current, history);
   fill(current, signal, () => ranking(signal, again));
   history.append(pages("Revisions", REVISIONS, (cursor) => call("list_roadmap_revisions", { query: { limit: 10, cursor }, signal }),
     { signal, empty: "Nothing was ranked yet." }));
@@ -124,21 +124,24 @@ function plan(panel, signal, again) {
   const outcome = h("div", {});
   const asked = (dry) => ({ body: { framework: framework.value, dry_run: dry, ...(reason.value.trim() ? { reason: reason.value.trim() } : {}) } });
   const preview = form("Preview the moves", "reprioritize", () => asked(true), (found) => {
-    outcome.replaceChildren(...foreseen(found), confirm());
+    put(outcome, foreseen(found), confirm());
     outcome.querySelector("button").focus();
   }, { signal, fields: [
     h("div", { class: "fields-row" },
       field("Framework", framework, { pointer: "/framework", hint: "Only features that it has scored are ranked." }),
       field("Reason", reason, { pointer: "/reason", hint: "Kept with the revision; optional." })),
-  ], extra: [button("Cancel", () => { panel.hidden = true; panel.replaceChildren(); })] });
-  for (const control of [reason, framework]) control.addEventListener("input", () => outcome.replaceChildren());
-  panel.replaceChildren(h("h2", {}, "Reprioritise"), preview, outcome);
+  ], extra: [button("Cancel", () => { panel.hidden = true; put(panel); })] });
+  for (const control of [reason, framework]) control.addEventListener("input", () => put(outcome));
+  put(panel, h("h2", {}, "Reprioritise"), preview, outcome);
   framework.focus();
   frameworks(framework, signal);
 
   function confirm() {
     const live = mode() === "live";
-    return form(live ? "Confirm in live mode" : "Confirm", "reprioritize", () => asked(false), () => again(), { signal, fields: [
+    return form(live ? "Confirm in live mode" : "Confirm", "reprioritize", () => asked(false), (made) => {
+      again();
+      say(`Reprioritised: ${made.moves_total} moved.`);
+    }, { signal, fields: [
       h("p", {}, "Confirming keeps this order as a new revision, and sends ", h("code", {}, "roadmap.reprioritized"), " to subscribers if something moves."),
     ] });
   }
@@ -148,7 +151,7 @@ function plan(panel, signal, again) {
 async function frameworks(select, signal) {
   try {
     const { data } = await call("list_frameworks", { signal });
-    select.replaceChildren(...data.slice(0, 100).map((one) => h("option", { value: one.key, selected: one.key === "rice" }, one.title)));
+    put(select, data.slice(0, 100).map((one) => h("option", { value: one.key, selected: one.key === select.value }, one.title)));
   } catch {
     // The choice stays as it is, and the log tells of the call.
   }
@@ -161,7 +164,7 @@ function foreseen(found) {
     found.moves_total > 0 && movesTable(found.moves, titles),
     h("p", { class: "hint" }, `${number(found.ranking_total)} ranked · churn ${percent(found.churn.share)} · ${number(found.churn.entered)} entered, ${number(found.churn.left)} left`,
       found.overridden > 0 && ` · ${number(found.overridden)} placed by overrides`, found.frozen && " · a freeze is in force"),
-  ].filter(Boolean);
+  ];
 }
 
 function movesTable(moves, titles) {
@@ -184,7 +187,7 @@ const REVISIONS = [
 /** One revision, as it was given. */
 export function revision({ main, signal, id: revisionId }) {
   const place = h("div", {});
-  main.replaceChildren(h("p", { class: "back" }, h("a", { href: "#/roadmap" }, "← Roadmap")), h("h1", {}, "Revision"), place);
+  put(main, h("p", { class: "back" }, h("a", { href: "#/roadmap" }, "← Roadmap")), h("h1", {}, "Revision"), place);
   fill(place, signal, async () => {
     const found = await call("get_roadmap_revision", { path: { id: revisionId }, signal });
     const titles = new Map(found.ranking.map((row) => [row.feature_id, row.title]));

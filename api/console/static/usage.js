@@ -1,7 +1,7 @@
 // What was called, how it went, and what is left.
 
 import { call, limits, onCall } from "./api.js";
-import { badge, facts, h, milliseconds, moment, number, percent, table, words } from "./dom.js";
+import { badge, facts, h, milliseconds, moment, number, percent, put, table, words } from "./dom.js";
 import { slices } from "./lists.js";
 import { fill } from "./problems.js";
 import { bar } from "./roadmap.js";
@@ -15,14 +15,14 @@ export function usage({ main, signal }) {
   const operations = h("div", {});
   const targets = h("div", {});
   const left = h("div", {});
-  main.replaceChildren(h("h1", {}, "Usage"), month,
+  put(main, h("h1", {}, "Usage"), month,
     h("section", { class: "card" }, h("h2", {}, "Rate limits, as the last answer told them"), left),
     h("section", {}, h("h2", {}, "By operation, 30 days"), operations),
     h("section", {}, h("h2", {}, "Targets, 30 days"), targets));
   fill(month, signal, async () => summary(await call("get_usage", { query: { group_by: "day" }, signal })));
   fill(operations, signal, async () => byOperation(await call("get_usage", { query: { group_by: "operation" }, signal })));
   fill(targets, signal, async () => targetsTable(await call("get_api_metrics", { signal })));
-  const draw = () => left.replaceChildren(limitsTable());
+  const draw = () => put(left, limitsTable());
   draw();
   onCall(draw, signal);
 }
@@ -69,6 +69,12 @@ function valued(value, unit) {
   return unit === "ms" ? milliseconds(value) : `${number(value)}${unit === "s" ? " s" : ""}`;
 }
 
+/** Seconds as people say them, in the largest unit that leaves at least two, days at most. */
+function span(seconds) {
+  const [size, name] = [[86_400, "days"], [3600, "hours"], [60, "minutes"]].find(([size]) => seconds >= 2 * size) ?? [1, "s"];
+  return `${number(Math.round(seconds / size))} ${name}`;
+}
+
 /** `"second";q=100;w=1, "month";q=10000;w=2592000` beside `"second";r=199;t=1`, by name. */
 function limitsTable() {
   const policies = members(limits.policy);
@@ -76,9 +82,8 @@ function limitsTable() {
   return [table("Rate limits", [
     { title: "Policy", cell: ([name]) => name },
     { title: "Left", class: "number", cell: ([name]) => number(rest.get(name)?.r) },
-    { title: "Allowed", class: "number", cell: ([, { q, w }]) => `${number(q)} in ${number(w)} s` },
-    { title: "More in", class: "number", cell: ([name]) => rest.get(name)?.t === undefined ? "–" : `${number(rest.get(name).t)} s` },
+    { title: "Allowed", class: "number", cell: ([, { q, w }]) => `${number(q)} in ${span(w)}` },
+    { title: "More in", class: "number", cell: ([name]) => rest.get(name)?.t === undefined ? "–" : span(rest.get(name).t) },
   ], [...policies].slice(0, 10), { empty: "No answer told limits yet." }),
-  policies.size > 0 && h("ul", { class: "headers" }, h("li", {}, h("code", {}, h("b", {}, "RateLimit-Policy"), `: ${limits.policy}`)), h("li", {}, h("code", {}, h("b", {}, "RateLimit"), `: ${limits.left}`)))]
-    .filter(Boolean);
+  policies.size > 0 && h("ul", { class: "headers" }, h("li", {}, h("code", {}, h("b", {}, "RateLimit-Policy"), `: ${limits.policy}`)), h("li", {}, h("code", {}, h("b", {}, "RateLimit"), `: ${limits.left}`)))];
 }

@@ -1,7 +1,7 @@
 // What was told to whom, how it went, and what happens now.
 
 import { Refused, call, open } from "./api.js";
-import { badge, button, choice, facts, field, h, id, milliseconds, moment, number, percent, say, table, words } from "./dom.js";
+import { badge, button, choice, facts, field, h, id, milliseconds, moment, number, percent, put, say, words } from "./dom.js";
 import { pages } from "./lists.js";
 import { fill, form, problem } from "./problems.js";
 import { messages } from "./stream.js";
@@ -12,7 +12,7 @@ const KEPT_LIVE = 200;
 const LIVE_FOR_MS = 30 * 60_000;
 
 function framed(main, ...content) {
-  main.replaceChildren(h("h1", {}, "Webhooks"),
+  put(main, h("h1", {}, "Webhooks"),
     h("nav", { class: "tabs", "aria-label": "Webhooks" }, TABS.map(([href, label]) => h("a", { href, "aria-current": href === location.hash ? "page" : null }, label))),
     ...content);
 }
@@ -22,7 +22,7 @@ export function endpoints({ main, signal }) {
     { title: "Endpoint", class: "wide", cell: (row) => [h("a", { href: `#/webhooks/${row.id}` }, row.description || row.url), row.description && h("small", {}, row.url)] },
     { title: "Events", cell: (row) => row.event_types.slice(0, 5).join(", ") + (row.event_types.length > 5 ? ` and ${row.event_types.length - 5} more` : "") },
     { title: "Health", cell: (row) => h("span", { "data-health": row.id }, "…") },
-    { title: "Success, 24 h", class: "number", cell: (row) => h("span", { "data-success": row.id }) },
+    { title: "Success 24 h", class: "number", cell: (row) => h("span", { "data-success": row.id }) },
     { title: "p95", class: "number", cell: (row) => h("span", { "data-p95": row.id }) },
     { title: "Waiting", class: "number", cell: (row) => h("span", { "data-waiting": row.id }) },
     { title: "Dead", class: "number", cell: (row) => h("span", { "data-dead": row.id }) },
@@ -38,17 +38,17 @@ async function measure(list, rows, signal) {
   const waiting = [...rows];
   const work = async () => {
     for (let row = waiting.shift(); row && !signal.aborted; row = waiting.shift()) {
-      const put = (name, value) => list.querySelector(`[data-${name}="${row.id}"]`)?.replaceChildren(value);
+      const tell = (name, value) => list.querySelector(`[data-${name}="${row.id}"]`)?.replaceChildren(value);
       try {
         const stats = await call("get_endpoint_stats", { path: { id: row.id }, signal });
-        put("health", health(row, stats));
-        put("success", percent(stats.success_rate));
-        put("p95", milliseconds(stats.p95_ms));
-        put("waiting", number(stats.pending + stats.held));
-        put("dead", number(stats.dead));
+        tell("health", health(row, stats));
+        tell("success", percent(stats.success_rate));
+        tell("p95", milliseconds(stats.p95_ms));
+        tell("waiting", number(stats.pending + stats.held));
+        tell("dead", number(stats.dead));
       } catch (error) {
         if (signal.aborted) return;
-        put("health", error instanceof Refused ? badge(error.problem.code ?? "unknown", "warn") : badge("unknown", "warn"));
+        tell("health", error instanceof Refused ? badge(error.problem.code ?? "unknown", "warn") : badge("unknown", "warn"));
       }
     }
   };
@@ -75,12 +75,12 @@ function subscription(signal) {
     try {
       url.value = (await call("get_inbox", { signal })).url;
     } catch (error) {
-      if (!signal.aborted) told.replaceChildren(problem(error));
+      if (!signal.aborted) put(told, problem(error));
     }
   });
   return h("details", { class: "card" }, h("summary", {}, "New endpoint"),
     form("Subscribe", "create_endpoint", ask, (made) => {
-      told.replaceChildren(h("p", { class: "told-once" }, "Its signing secret is told once, here: ", h("code", {}, made.secret), ". ",
+      put(told, h("p", { class: "told-once" }, "Its signing secret is told once, here: ", h("code", {}, made.secret), ". ",
         h("a", { href: `#/webhooks/${made.id}` }, "Open the endpoint")));
       say("Subscribed. The signing secret is told once, below the form.");
     }, { signal, fields: [
@@ -101,7 +101,7 @@ export function endpoint({ main, signal, id: endpointId }) {
   framed(main, h("p", { class: "back" }, h("a", { href: "#/webhooks" }, "← Endpoints")), head,
     h("section", { class: "card" }, h("h2", {}, "Send a test event"),
       form("Send", "test_endpoint", () => ({ path: { id: endpointId }, body: { event_type: type.value } }), (sent) => {
-        tested.replaceChildren(h("p", {}, "Sent as ", h("a", { href: `#/webhooks/${sent.id}` }, id(sent.id)), ": ", outcome(sent)), attempts(sent.attempts ?? []));
+        put(tested, h("p", {}, "Sent as ", h("a", { href: `#/webhooks/${sent.id}` }, id(sent.id)), ": ", outcome(sent)), attempts(sent.attempts ?? []));
         list.reload();
       }, { signal, fields: [field("Event type", type, { pointer: "/event_type", hint: "Its example goes the way that every event goes." })] }), tested),
     h("section", {}, h("h2", {}, "Deliveries"), h("div", { class: "filters" }, field("Status", status)), list));
@@ -125,7 +125,7 @@ export function endpoint({ main, signal, id: endpointId }) {
 async function catalog(select, signal) {
   try {
     const { data } = await call("get_catalog", { signal });
-    select.replaceChildren(...data.slice(0, 200).map(({ name }) => h("option", { value: name, selected: name === "webhook.test" }, name)));
+    put(select, data.slice(0, 200).map(({ name }) => h("option", { value: name, selected: name === select.value }, name)));
   } catch {
     // The choice stays as it is, and the log tells of the call.
   }
@@ -168,9 +168,11 @@ export function delivery({ main, signal, id: deliveryId }) {
   const place = h("div", {});
   const told = h("div", {});
   framed(main, h("p", { class: "back" }, h("a", { href: "#/webhooks/deliveries" }, "← Deliveries")), place, told);
+  let waits = false;
   const show = () => fill(place, signal, async () => {
     const found = await call("get_delivery", { path: { id: deliveryId }, signal });
     const rest = found.status === "delivered" || found.status === "dead";
+    waits = !rest;
     return [
       h("div", { class: "title" }, h("h2", {}, h("code", {}, found.event_type), " ", state(found.status)),
         h("div", { class: "actions" }, button("Reload", show), rest && button("Redeliver", redeliver, { class: "primary" }))),
@@ -188,15 +190,24 @@ export function delivery({ main, signal, id: deliveryId }) {
 
   async function redeliver({ currentTarget }) {
     currentTarget.disabled = true;
-    told.replaceChildren();
+    put(told);
     try {
       await call("redeliver", { path: { id: deliveryId }, signal });
       say("It is sent again.");
-      setTimeout(() => { if (!signal.aborted) show(); }, 700);
+      await watch();
     } catch (error) {
       if (signal.aborted) return;
       currentTarget.disabled = false;
-      told.replaceChildren(problem(error));
+      put(told, problem(error));
+    }
+  }
+
+  /** Look again until it has ended, six times within half a minute. */
+  async function watch() {
+    waits = true;
+    for (let pause = 500; waits && pause <= 16_000 && !signal.aborted; pause *= 2) {
+      await pauseFor(pause, signal);
+      if (!signal.aborted) await show();
     }
   }
 }
@@ -235,7 +246,7 @@ function payload(told) {
 
 /** Events as they come, over one connection that is taken up again where it broke off. */
 export function live({ main, signal }) {
-  const list = h("ol", { class: "live", reversed: true });
+  const list = h("ol", { class: "happened" });
   const told = h("p", { class: "hint", role: "status" }, "Connecting …");
   const refused = h("div", {});
   let stop = null;
@@ -248,7 +259,7 @@ export function live({ main, signal }) {
   function start() {
     stop = new AbortController();
     toggle.textContent = "Pause";
-    refused.replaceChildren();
+    put(refused);
     follow(AbortSignal.any([signal, stop.signal, AbortSignal.timeout(LIVE_FOR_MS)]));
   }
 
@@ -274,7 +285,7 @@ export function live({ main, signal }) {
       } catch (error) {
         if (until.aborted) break;
         if (error instanceof Refused && error.status >= 400 && error.status < 500 && error.status !== 429) {
-          refused.replaceChildren(problem(error));
+          put(refused, problem(error));
           pause("Not connected.");
           return;
         }
