@@ -1,4 +1,4 @@
-"""What is served as it is, the same to everybody: bytes with their compressed form and an ETag, under a strict policy."""
+"""What is served as it is, the same to everybody: bytes, their compressed form and an ETag, under a strict policy."""
 
 import gzip
 import hashlib

@@ -25,12 +25,14 @@ from tests.support.processes import Service
 from tests.support.receiver import Answer, Arrived, Receiver
 
 HOSTILE = (
-    '<img src=x onerror="window.owned=1;document.title=\'owned\'"><script>window.owned=2</script>'
+    "<img src=x onerror=\"window.owned=1;document.title='owned'\"><script>window.owned=2</script>"
     '</code></pre><a href="javascript:window.owned=3">x</a><style>body{display:none}</style>'
 )
 WIDE, NARROW = (1280, 900), (360, 740)
 # What stays of a page that was taken over by what it shows.
-TAKEN = "window.owned !== undefined || document.querySelector('main img, main script, main style, main iframe') !== null"
+TAKEN = (
+    "window.owned !== undefined || document.querySelector('main img, main script, main style, main iframe') !== null"
+)
 UNLABELLED = """[...document.querySelectorAll('main input, main select, main textarea')]
     .filter((one) => !one.labels?.length && !one.getAttribute('aria-label')).map((one) => one.outerHTML)"""
 NAMELESS = """[...document.querySelectorAll('button, a')]
@@ -41,6 +43,8 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="./run browser", description="The console in a headless Chromium.")
     parser.add_argument("--shots", type=Path, help="a folder for pictures of every view")
     told = parser.parse_args(words)
+    if told.shots is not None:
+        told.shots.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="roadbed-browser-") as folder:
         Path(folder).chmod(0o755)
@@ -85,8 +89,6 @@ async def _visit(url: str, shots: Path | None) -> dict[str, Any]:
             visit.nothing_was_asked_of_anybody_else,
         ]
         visit.shots = shots
-        if shots is not None:
-            shots.mkdir(parents=True, exist_ok=True)
         for step in steps:
             name = step.__name__.replace("_", " ")
             try:
@@ -104,9 +106,7 @@ class Visit:
 
     shots: Path | None = None
 
-    def __init__(
-        self, url: str, page: Page, api: httpx.AsyncClient, receiver: Receiver, answer: list[Answer]
-    ) -> None:
+    def __init__(self, url: str, page: Page, api: httpx.AsyncClient, receiver: Receiver, answer: list[Answer]) -> None:
         self.url, self.page, self.api, self.receiver, self.answer = url, page, api, receiver, answer
         self.key = ""
         self.ids: dict[str, str] = {}
@@ -124,7 +124,9 @@ class Visit:
     async def a_key_that_is_refused_is_told_with_its_page(self) -> None:
         await self.page.write("API key", f"rb_live_{'0' * 36}")
         await self.page.press("Enter")
-        await self.page.until("document.querySelector('.problem a')?.getAttribute('href') === '/docs/errors/unauthenticated'")
+        await self.page.until(
+            "document.querySelector('.problem a')?.getAttribute('href') === '/docs/errors/unauthenticated'"
+        )
         await self.page.sees("req_")
         assert await self.page.js("sessionStorage.getItem('roadbed.key')") is None
 
@@ -221,7 +223,10 @@ class Visit:
                 "title": "Build or buy search",
                 "kind": "build_vs_buy",
                 "options": [{"key": key, "title": key.title()} for key in keys],
-                "criteria": [{"key": "cost", "title": "Cost", "weight": 3}, {"key": "fit", "title": "Fit", "weight": 2}],
+                "criteria": [
+                    {"key": "cost", "title": "Cost", "weight": 3},
+                    {"key": "fit", "title": "Fit", "weight": 2},
+                ],
                 "ratings": {"build": {"cost": 4, "fit": 9}, "buy": {"cost": 7, "fit": 8}},
             },
         )
@@ -267,9 +272,7 @@ class Visit:
         once = {"url": f"{self.receiver.url}/once", "event_types": ["prd.*"], "schedule": [0], "description": "One try"}
         await self._made("/v1/endpoints", once)
         await self._made("/v1/events/trigger", {"type": "prd.approved"})
-        async with asyncio.timeout(20):
-            while not (await self.api.get("/v1/deliveries?status=dead")).json()["data"]:
-                await asyncio.sleep(0.1)
+        await self._until_dead()
         await self.page.click("Webhooks", "#views")
         await self.page.sees("failed in a row")
         await self._picture("endpoints")
@@ -296,7 +299,9 @@ class Visit:
     async def usage_tells_the_quota_and_the_limits(self) -> None:
         await self.page.click("Usage", "#views")
         await self.page.sees("of 1,000,000,000 calls")
-        await self.page.until("[...document.querySelectorAll('td')].some((one) => one.textContent === '1,000,000 in 1 s')")
+        await self.page.until(
+            "[...document.querySelectorAll('td')].some((one) => one.textContent === '1,000,000 in 1 s')"
+        )
         await self.page.sees("create_feature")
         await self.page.sees("p95 latency")
         await self._picture("usage")
@@ -305,7 +310,10 @@ class Visit:
         await self.page.send("Browser.grantPermissions", permissions=["clipboardReadWrite"])
         await self.page.click(await self.page.js("document.querySelector('.log-head button').textContent"))
         await self.page.until("document.querySelectorAll('.log-body tbody tr').length > 20")
-        row = "[...document.querySelectorAll('.log-body tbody tr')].find((one) => one.textContent.includes('/scores') && one.textContent.includes('201'))"
+        row = (
+            "[...document.querySelectorAll('.log-body tbody tr')]"
+            ".find((one) => one.textContent.includes('/scores') && one.textContent.includes('201'))"
+        )
         shown = await self.page.js(f"{row}.textContent")
         assert "POST" in shown
         assert "req_" in shown
@@ -315,20 +323,34 @@ class Visit:
         assert '"Authorization: Bearer $KEY"' in text
         assert self.key not in text
         environment = os.environ | {"KEY": self.key, "no_proxy": "*"}
-        ran = subprocess.run(["sh", "-c", f"{text} -sS"], env=environment, capture_output=True, text=True, check=True)
+        command = ["sh", "-c", f"{text} -sS"]
+        ran = await asyncio.to_thread(
+            subprocess.run, command, env=environment, capture_output=True, text=True, check=True, timeout=30
+        )
         assert json.loads(ran.stdout)["object"] == "score", ran.stdout
         await self._picture("log")
         await self.page.click(await self.page.js("document.querySelector('.log-head button').textContent"))
 
     async def every_view_fits_and_is_labelled(self) -> None:
-        views = ("roadmap", "features", "decisions", "webhooks", "webhooks/deliveries", "webhooks/dead", "webhooks/live", "usage")
+        views = (
+            "roadmap",
+            "features",
+            "decisions",
+            "webhooks",
+            "webhooks/deliveries",
+            "webhooks/dead",
+            "webhooks/live",
+            "usage",
+        )
         ids = (f"features/{self.ids['feature']}", f"decisions/{self.ids['decision']}")
         ids += (f"webhooks/{self.ids['endpoint']}", f"webhooks/{self.ids['delivery']}")
         for view in (*views, *ids):
             for (width, height), scheme in ((WIDE, "light"), (WIDE, "dark"), (NARROW, "light"), (NARROW, "dark")):
                 await self.page.looks(width, height, scheme)
                 await self.page.js(f"location.hash = '#/{view}'")
-                await self.page.until("!document.querySelector('[aria-busy]') && document.querySelector('main h1') !== null")
+                await self.page.until(
+                    "!document.querySelector('[aria-busy]') && document.querySelector('main h1') !== null"
+                )
                 wide = await self.page.js("document.documentElement.scrollWidth")
                 assert wide <= width, f"{view} is {wide} wide in a window of {width}"
                 await self._picture(f"{view.split('_')[0].replace('/', '-')}-{width}-{scheme}")
@@ -357,6 +379,11 @@ class Visit:
         assert answer.is_success, answer.text
         made: dict[str, Any] = answer.json()
         return made
+
+    async def _until_dead(self) -> None:
+        async with asyncio.timeout(20):
+            while not (await self.api.get("/v1/deliveries?status=dead")).json()["data"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
 
     async def _score(self, feature_id: str, confidence: float) -> None:
         inputs = {"reach": 10000, "impact": 3, "confidence": confidence, "effort": 2}

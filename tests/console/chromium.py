@@ -16,8 +16,8 @@ import aiohttp
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--remote-debugging-port=0",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-port=0",
 )  # fmt: skip
 TIMEOUT_S = 20.0
 _BUTTONS = "button, summary, a, input[type=checkbox]"
@@ -79,8 +79,8 @@ class Page:
         """The value, once it is true. Fails with what the page shows when it does not become so."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while not (value := await self.js(expression)):
-                    await asyncio.sleep(0.05)
+                while not (value := await self.js(expression)):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)  # the page tells nobody when it changes
                 return value
         shown = await self.js("document.body.innerText")
         raise AssertionError(f"never true: {expression}\n{self.complaints}\n{shown[:3000]}")
@@ -131,7 +131,7 @@ class Page:
 
     async def picture(self, path: Path) -> None:
         shot = await self.send("Page.captureScreenshot", format="png")
-        path.write_bytes(base64.b64decode(shot["data"]))
+        await asyncio.to_thread(path.write_bytes, base64.b64decode(shot["data"]))
 
 
 def program() -> str:

@@ -90,6 +90,7 @@ function frame() {
   const until = session.claimUntil();
   put(document.getElementById("session"), mode ? [
     badge(mode === "live" ? "Live" : "Test", `mode ${mode}`),
+    mode === "test" && h("span", { class: "hint sandbox" }, "sandbox data"),
     h("span", { class: "hint key-shown" }, h("code", {}, session.masked()), until && [" until ", moment(until)]),
     button("Forget key", forget),
   ] : []);
@@ -107,7 +108,8 @@ function forget() {
 function gate(refused = null) {
   const signal = next();
   document.title = "Console · Roadbed";
-  const input = h("input", { type: "password", autocomplete: "off", spellcheck: "false", autocapitalize: "off", placeholder: "rb_live_… or rb_test_…" });
+  // No password field: the browser would offer to keep it, and it is kept in this tab alone.
+  const input = h("input", { type: "text", class: "secret", autocomplete: "off", spellcheck: "false", autocapitalize: "off", placeholder: "rb_live_… or rb_test_…" });
   const place = field("API key", input, {
     hint: "It is kept in this tab until you close it, and sent to this address alone. A test key sees the sandbox, a live key the real data.",
   });

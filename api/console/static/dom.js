@@ -113,11 +113,11 @@ export function number(value) {
 }
 
 export function percent(share) {
-  return share === null || share === undefined ? "–" : `${ROUGH.format(share * 100)} %`;
+  return share === null || share === undefined ? "–" : `${ROUGH.format(share * 100)} %`;
 }
 
 export function milliseconds(value) {
-  return value === null || value === undefined ? "–" : `${ROUGH.format(value)} ms`;
+  return value === null || value === undefined ? "–" : `${ROUGH.format(value)} ms`;
 }
 
 /** A moment in the reader's own time zone; what the API said stands in its title. */

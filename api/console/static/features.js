@@ -126,7 +126,7 @@ function sparkline(featureId, signal) {
     const top = Math.max(...values);
     const bottom = Math.min(...values, 0);
     const points = values.map((one, index) => `${(index / (values.length - 1)) * 196 + 2},${38 - ((one - bottom) / (top - bottom || 1)) * 34}`);
-    return svg("svg", { class: "spark", viewBox: "0 0 200 40", role: "img", "aria-label": `RICE over ${values.length} scores, from ${number(values[0])} to ${number(values.at(-1))}` },
+    return svg("svg", { class: "spark", viewBox: "0 0 200 40", preserveAspectRatio: "none", role: "img", "aria-label": `RICE over ${values.length} scores, from ${number(values[0])} to ${number(values.at(-1))}` },
       svg("polyline", { points: points.join(" ") }));
   });
   return place;

@@ -6,6 +6,7 @@ import { pages, slices } from "./lists.js";
 import { fill, form } from "./problems.js";
 import { mode } from "./session.js";
 
+const DRAWN = 40;
 const CAUSES = {
   new: "ranked for the first time",
   left: "left the ranking",
@@ -92,20 +93,35 @@ function allocation({ allocation: told, cut_line: line }) {
       bar(one.share, one.target, `bar-${one.bucket}`, `${words(one.bucket)}: ${percent(one.share)}, target ${percent(one.target)}`),
       h("span", { class: "bar-told" }, h("b", {}, percent(one.share)), ` of ${percent(one.target)}`,
         one.to_add_months > 0 && h("small", {}, `add ${number(one.to_add_months)} months`))))),
-    h("p", { class: "hint" }, `${number(told.total_months)} engineer-months ${line ? "above the cut line" : "in the whole ranking"}; the mark is the target, ± ${percent(told.tolerance)}.`));
+    h("p", { class: "hint" }, `${number(told.total_months)} engineer-months ${line ? "above the cut line" : "in the whole ranking"}; the mark is the target, ± ${percent(told.tolerance)}.`));
 }
 
-/** What is above the line against what there is. */
-function cutLine({ cut_line: line }) {
-  if (!line) {
-    return h("section", { class: "card" }, h("h2", {}, "Cut line"),
-      h("p", { class: "empty" }, "No capacity is set, so there is no line. ", h("a", { href: "/docs/api#set_roadmap_policy" }, "PUT /v1/roadmap/policy"), " sets one."));
-  }
-  const used = line.capacity_months ? line.effort_months / line.capacity_months : 0;
+/** What is above the line against what there is: the first features side by side, as wide as their months. */
+function cutLine({ cut_line: line, ranking }) {
   return h("section", { class: "card" }, h("h2", {}, "Cut line"),
-    h("p", {}, line.rank ? `The first ${number(line.rank)} fit: ` : "Nothing fits: ", h("b", {}, `${number(line.effort_months)} of ${number(line.capacity_months)} months`), "."),
-    bar(Math.min(used, 1), null, "bar-used", `${percent(used)} of the capacity`),
-    line.without_effort > 0 && h("p", { class: "hint" }, `${number(line.without_effort)} above it tell no effort, and are counted as none.`));
+    line
+      ? h("p", {}, line.rank ? `The first ${number(line.rank)} fit: ` : "Nothing fits: ", h("b", {}, `${number(line.effort_months)} of ${number(line.capacity_months)} months`), " are taken.")
+      : h("p", { class: "hint" }, "No capacity is set, so there is no line: ", h("a", { href: "/docs/api#set_roadmap_policy" }, "PUT /v1/roadmap/policy"), " sets one."),
+    effort(ranking.slice(0, DRAWN), line),
+    h("p", { class: "hint" }, "Best first, each feature as wide as its months", line ? "; the mark is the capacity." : ".",
+      line?.without_effort > 0 && ` ${number(line.without_effort)} above the line tell no effort, and are counted as none.`));
+}
+
+function effort(ranked, line) {
+  const sized = ranked.filter((row) => row.effort_months > 0);
+  const months = sized.reduce((sum, row) => sum + row.effort_months, 0);
+  if (!months) return h("p", { class: "empty" }, "No score tells an effort yet.");
+  const whole = Math.max(months, line?.capacity_months ?? 0);
+  let at = 0;
+  const parts = sized.map((row) => {
+    const width = (row.effort_months / whole) * 100;
+    at += width;
+    return svg("rect", { class: `${row.bucket} ${row.above_cut_line === false ? "below" : ""}`, x: at - width, y: 4, width, height: 16 },
+      svg("title", {}, `${row.rank}. ${row.title}: ${number(row.effort_months)} months`));
+  });
+  const capacity = line && (line.capacity_months / whole) * 100;
+  return svg("svg", { class: "effort", viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": `The effort of the first ${sized.length} features: ${number(months)} months` },
+    parts, capacity !== null && svg("line", { x1: Math.min(capacity, 99.8), x2: Math.min(capacity, 99.8), y1: 0, y2: 24 }));
 }
 
 export function bar(share, target, kind, label) {

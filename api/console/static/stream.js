@@ -1,4 +1,5 @@
-// Server-sent events of a body that goes on, as {id, event, data}. EventSource cannot send a key, so this is done here.
+// Server-sent events of a body that goes on, as {id, event, data}. The browser's own reader of them
+// cannot send a key, so it is done here.
 
 const LONGEST = 1_000_000;
 
