@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from api.local import LocalServers
+from api.local import LocalServers, Servers
 from tests.console.chromium import Page, opened
 from tests.support.processes import Service
 from tests.support.receiver import Answer, Arrived, Receiver
@@ -54,11 +54,16 @@ def main(words: list[str]) -> int:
 
 
 def _served(folder: Path, shots: Path | None) -> dict[str, Any]:
-    with LocalServers.start(folder / "data", durable=False) as local, Service(local.servers, folder) as service:
+    with LocalServers.start(folder / "data", durable=False) as local, _service(local.servers, folder) as service:
         service.migrate()
         url = service.add_api()
         service.add_worker()
         return asyncio.run(_visit(url, shots))
+
+
+def _service(servers: Servers, folder: Path) -> Service:
+    # Streams end often, so that the page has to take them up again.
+    return Service(servers, folder, {"stream_s": 2})
 
 
 async def _visit(url: str, shots: Path | None) -> dict[str, Any]:
@@ -169,6 +174,11 @@ class Visit:
         await self.page.click("Score")
         await self.page.sees("Scored 12,000 by rice@1")
         await self.page.until("document.querySelectorAll('tbody tr').length === 1")
+        await self.page.write("Reach", "123456789012.345678")  # more digits than a float holds
+        await self.page.click("Score")
+        await self.page.until("document.querySelectorAll('tbody tr').length === 2")
+        assert "123456789012.345678" in (await self.api.get("/v1/scores?limit=1")).text
+        await self.page.write("Reach", "10000")
         await self.page.write("Confidence", "0.5")
         await self.page.click("Score")
         await self.page.until("document.querySelector('.spark polyline') !== null")
@@ -208,6 +218,8 @@ class Visit:
         await self.page.click("Next →")
         await self.page.sees("Page 2")
         assert await self.page.js("document.querySelectorAll('tbody tr').length") == 18
+        # By keyboard one stays at the list: there is no page more, so at its rows.
+        await self.page.until("document.activeElement.className === 'scroll'")
         await self.page.click("← Previous")
         await self.page.until(f"document.querySelector('tbody a')?.textContent === {json.dumps(first)}")
         await self.page.write("Search", "offline")
@@ -292,6 +304,17 @@ class Visit:
         await self.page.js("document.querySelector('.happened details').open = true")
         await self.page.sees(made["id"])
         await self._picture("live")
+        made_ids = []
+        for number in range(8):  # through the end of some streams
+            made_ids.append((await self._made("/v1/features", {"title": f"Live {number}"}))["id"])
+            await asyncio.sleep(0.7)
+        await self.page.until("document.querySelectorAll('.happened > li').length >= 9")
+        told = await self.page.js(
+            "[...document.querySelectorAll('.happened pre')].map((one) => JSON.parse(one.textContent).data.id)"
+        )
+        assert told == [*reversed(made_ids), made["id"]], "each once, in order, whatever broke off"
+        opened_times = [one for one in self.page.requests if "/v1/events/stream" in one]
+        assert len(opened_times) > 2
         await self.page.click("Pause")
         await self.page.sees("Resume")
         assert not await self.page.js(TAKEN)

@@ -52,7 +52,7 @@ function show(moved) {
     return undefined;
   }
   const signal = next();
-  view({ main, signal, id: found[1] ?? "", again: () => show(false) });
+  view({ main, signal, id: found[1] ?? "", again });
   const title = main.querySelector("h1")?.textContent ?? "Console";
   document.title = `${title} · Roadbed console`;
   if (moved) {
@@ -61,6 +61,12 @@ function show(moved) {
     say(title);
   }
   return undefined;
+}
+
+/** The same view anew, after it changed what it shows. */
+function again() {
+  show(false);
+  main.focus({ preventScroll: true });
 }
 
 function route(hash) {

@@ -103,8 +103,10 @@ function scoring(featureId, signal, done) {
   ] }), told];
 }
 
+/** A number to the digit, where the browser can send one: the API computes with exact decimals. */
 function value(text) {
-  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+  if (!/^-?(0|[1-9]\d*)(\.\d+)?$/.test(text)) return text;
+  return JSON.rawJSON ? JSON.rawJSON(text) : Number(text);
 }
 
 const SCORES = [

@@ -25,16 +25,17 @@ export function pages(caption, columns, load, { signal, empty, decorate }) {
       decorate?.(page.data);
       if (depth === 1 && !page.has_more) return made;
       return [made, h("div", { class: "pager" },
-        button("← Previous", () => turn(() => cursors.pop()), { disabled: depth === 1, "aria-label": `${caption}, the page before` }),
+        button("← Previous", () => turn("back", () => cursors.pop()), { disabled: depth === 1, "data-turn": "back", "aria-label": `${caption}, the page before` }),
         h("span", { class: "hint" }, `Page ${depth}`),
-        button("Next →", () => turn(() => cursors.push(page.next_cursor)),
-          { disabled: !page.has_more || depth >= PAGES, "aria-label": `${caption}, the next page` }))];
+        button("Next →", () => turn("on", () => cursors.push(page.next_cursor)),
+          { disabled: !page.has_more || depth >= PAGES, "data-turn": "on", "aria-label": `${caption}, the next page` }))];
     });
   }
 
-  function turn(change) {
+  async function turn(way, change) {
     change();
-    show();
+    await show();
+    stay(place, way);
   }
 }
 
@@ -48,14 +49,20 @@ export function slices(caption, columns, rows, { size = 50, empty, after } = {})
   function show() {
     const made = table(caption, columns, rows.slice(start, start + size), { empty, after });
     const pager = rows.length > size && h("div", { class: "pager" },
-      button("← Previous", () => turn(-size), { disabled: start === 0, "aria-label": `${caption}, the rows before` }),
+      button("← Previous", () => turn(-size), { disabled: start === 0, "data-turn": "back", "aria-label": `${caption}, the rows before` }),
       h("span", { class: "hint" }, `${start + 1} to ${Math.min(start + size, rows.length)} of ${rows.length}`),
-      button("Next →", () => turn(size), { disabled: start + size >= rows.length, "aria-label": `${caption}, the next rows` }));
+      button("Next →", () => turn(size), { disabled: start + size >= rows.length, "data-turn": "on", "aria-label": `${caption}, the next rows` }));
     put(place, made, pager);
   }
 
   function turn(by) {
     start += by;
     show();
+    stay(place, by < 0 ? "back" : "on");
   }
+}
+
+/** Whoever turns pages by keyboard stays where they were, or is at the rows when there is no page more. */
+function stay(place, way) {
+  (place.querySelector(`[data-turn=${way}]:not(:disabled)`) ?? place.querySelector(".scroll"))?.focus();
 }

@@ -26,6 +26,7 @@ export const OPERATIONS = {
   list_deliveries: ["GET", "/deliveries"],
   get_delivery: ["GET", "/deliveries/{id}"],
   redeliver: ["POST", "/deliveries/{id}/redeliver"],
+  list_events: ["GET", "/events"],
   get_event: ["GET", "/events/{id}"],
   stream_events: ["GET", "/events/stream"],
   get_usage: ["GET", "/usage"],

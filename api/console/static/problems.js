@@ -18,19 +18,25 @@ export function problem(error, again = null) {
     again && button("Try again", again));
 }
 
-/** Fill `place` with what `load` makes, or with why it could not. What comes after the view was left is dropped. */
+/** Fill `place` with what `load` makes, or with why it could not. What comes after the view was left, or after the same
+ * place was asked to show something newer, is dropped. */
 export async function fill(place, signal, load) {
+  const turn = Symbol("turn");
+  newest.set(place, turn);
+  const late = () => signal.aborted || newest.get(place) !== turn;
   place.setAttribute("aria-busy", "true");
+  let shown;
   try {
-    const made = await load();
-    if (!signal.aborted) put(place, made);
+    shown = await load();
   } catch (error) {
-    if (signal.aborted) return;
-    put(place, problem(error, () => fill(place, signal, load)));
-  } finally {
-    place.removeAttribute("aria-busy");
+    if (late()) return;
+    shown = problem(error, () => fill(place, signal, load));
   }
+  if (late()) return;
+  place.removeAttribute("aria-busy");
+  put(place, shown);
 }
+const newest = new WeakMap();
 
 /** A form that calls an operation. `ask()` gives the options of the call; `done(answer)` runs after it. What is wrong
  * with a field is told at the field. Sent again after no answer, it is the same call under the same key. */

@@ -253,6 +253,7 @@ export function live({ main, signal }) {
   const toggle = button("Pause", () => (stop ? pause() : start()));
   framed(main, h("div", { class: "title" }, told, toggle), refused, list,
     h("p", { class: "hint" }, `The newest ${KEPT_LIVE} are kept here; all are in `, h("a", { href: "/docs/api#list_events" }, "GET /v1/events"), "."));
+  // Where the stream was: from before it is first opened on, so that nothing is missed between two connections.
   let last = "";
   start();
 
@@ -274,7 +275,8 @@ export function live({ main, signal }) {
     let failed = 0;
     while (!until.aborted) {
       try {
-        const response = await open("stream_events", { signal: until, accept: "text/event-stream", headers: last ? { "Last-Event-ID": last } : {} });
+        last ||= (await call("list_events", { query: { after: "now", limit: 1 }, signal: until })).next_cursor;
+        const response = await open("stream_events", { query: { after: last }, signal: until, accept: "text/event-stream" });
         told.textContent = "Connected: events appear here as they happen.";
         failed = 0;
         for await (const message of messages(response.body)) {
@@ -282,6 +284,7 @@ export function live({ main, signal }) {
           if (message.event === "error") throw new Error("the stream was ended");
           if (message.data) add(JSON.parse(message.data));
         }
+        // It ends by itself after some minutes.
       } catch (error) {
         if (until.aborted) break;
         if (error instanceof Refused && error.status >= 400 && error.status < 500 && error.status !== 429) {
