@@ -16,7 +16,7 @@ _STATIC = Path(__file__).resolve().parent / "static"
 # so that what a receiver answered stays text even under a defect of ours.
 _POLICY = policy("connect-src 'self'", "require-trusted-types-for 'script'", "trusted-types 'none'")
 _ASK_AGAIN = "no-cache"  # the page names the folder of the release that runs
-# The address may hold the id of a resource after `#`, never a key; still nobody is told where a reader came from.
+# Whoever opened this page, or would load its files into another, gets no hold of it.
 _ALONE = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin"}
 
 router = APIRouter(include_in_schema=False)

@@ -35,7 +35,7 @@ function lines() {
   if (!calls.length) return h("p", { class: "empty" }, "Nothing was called yet.");
   return h("div", { class: "scroll", role: "region", "aria-label": "Requests", tabindex: "0" }, h("table", {},
     h("caption", { class: "unseen" }, "Requests, newest first"),
-    h("thead", {}, h("tr", {}, ["Method", "Path", "Status", "Request-Id", "Time", ""].map((title) => h("th", { scope: "col" }, title)))),
+    h("thead", {}, h("tr", {}, ["Method", "Path", "Status", "Request-Id", "Time"].map((title) => h("th", { scope: "col" }, title)), h("th", { scope: "col" }, h("span", { class: "unseen" }, "Copy")))),
     h("tbody", {}, calls.slice(0, SHOWN).map((entry) => h("tr", {},
       h("td", {}, method(entry.method)), h("td", { class: "path" }, h("code", {}, entry.path)), h("td", {}, status(entry)),
       h("td", {}, h("code", { class: "id" }, entry.requestId || "–")), h("td", { class: "number" }, milliseconds(entry.ms)),

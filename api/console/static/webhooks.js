@@ -220,9 +220,9 @@ function attempts(made) {
       attempt.error ? badge(words(attempt.error), "bad") : attempt.status_code ? badge(attempt.status_code, "good") : badge("under way"), " ",
       h("span", { class: "hint" }, milliseconds(attempt.latency_ms), " · ", moment(attempt.started_at))),
     h("div", { class: "two" },
-      h("section", {}, h("h4", {}, "Sent"), headers(attempt.request_headers)),
-      h("section", {}, h("h4", {}, "Answered", attempt.status_code ? ` ${attempt.status_code}` : ""), headers(attempt.response_headers))),
-    h("h4", {}, "The answer’s body, up to 16 KiB"),
+      h("section", {}, h("h3", {}, "Sent"), headers(attempt.request_headers)),
+      h("section", {}, h("h3", {}, "Answered", attempt.status_code ? ` ${attempt.status_code}` : ""), headers(attempt.response_headers))),
+    h("h3", {}, "The answer’s body, up to 16 KiB"),
     attempt.response_body ? h("pre", { class: "answer", tabindex: "0", "aria-label": "The answer’s body" }, h("code", {}, attempt.response_body)) : h("p", { class: "empty" }, "Empty.")));
 }
 
