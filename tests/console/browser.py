@@ -81,6 +81,8 @@ async def _visit(url: str, shots: Path | None) -> dict[str, Any]:
             visit.a_key_is_pasted_and_kept_in_this_tab_alone,
             visit.what_is_wrong_with_a_feature_is_told_at_its_field,
             visit.a_feature_is_made_and_scored,
+            visit.what_was_not_answered_is_sent_again_under_its_key,
+            visit.the_navigation_is_passed_by_keyboard,
             visit.reprioritising_shows_the_moves_before_anything_is_written,
             visit.a_list_is_paged_and_searched,
             visit.a_decision_is_recorded_with_a_rationale,
@@ -147,7 +149,7 @@ class Visit:
         assert await self.page.js("sessionStorage.getItem('roadbed.key')") == self.key
         assert await self.page.js("localStorage.length + document.cookie.length") == 0
         assert self.key not in await self.page.js("document.documentElement.outerHTML + location.href")
-        await self.page.goes(f"{self.url}/console/")  # and it is there after a reload
+        await self.page.reload()
         await self.page.sees("Nothing is ranked yet")
 
     async def what_is_wrong_with_a_feature_is_told_at_its_field(self) -> None:
@@ -183,6 +185,32 @@ class Visit:
         await self.page.click("Score")
         await self.page.until("document.querySelector('.spark polyline') !== null")
         await self._picture("feature")
+
+    async def what_was_not_answered_is_sent_again_under_its_key(self) -> None:
+        await self.page.click("Features", "#views")
+        await self.page.click("New feature")
+        await self.page.write("Title", "Once")
+        await self.page.network(there=False)
+        await self.page.click("Make the feature")
+        await self.page.sees("The API did not answer")
+        await self.page.network(there=True)
+        await self.page.click("Make the feature")
+        await self.page.until("document.querySelector('h1')?.textContent === 'Once'")
+        assert self.page.once[-1] == self.page.once[-2] != self.page.once[-3]
+        dropped = await self.api.delete(f"/v1/features/{await self.page.js('location.hash.slice(11)')}")
+        assert dropped.is_success
+
+    async def the_navigation_is_passed_by_keyboard(self) -> None:
+        await self.page.goes(f"{self.url}/console/#/features")
+        await self.page.reload()
+        await self.page.until("document.querySelector('tbody tr') !== null")
+        await self.page.press("Tab")
+        assert await self.page.js("document.activeElement.className") == "skip"
+        await self.page.press("Enter")
+        await self.page.until("document.activeElement.id === 'content'")
+        await self.page.press("Tab")
+        assert await self.page.js("document.activeElement.textContent") == "New feature"
+        assert await self.page.js("location.hash") == "#/features"
 
     async def reprioritising_shows_the_moves_before_anything_is_written(self) -> None:
         for title, impact, bucket in (("Dark mode", 1, "technical"), ("Offline", 3, "innovation")):
@@ -335,7 +363,7 @@ class Visit:
         await self.page.until("document.querySelectorAll('.log-body tbody tr').length > 20")
         row = (
             "[...document.querySelectorAll('.log-body tbody tr')]"
-            ".find((one) => one.textContent.includes('/scores') && one.textContent.includes('201'))"
+            ".find((one) => one.textContent.includes('/reprioritize'))"
         )
         shown = await self.page.js(f"{row}.textContent")
         assert "POST" in shown
@@ -350,7 +378,7 @@ class Visit:
         ran = await asyncio.to_thread(
             subprocess.run, command, env=environment, capture_output=True, text=True, check=True, timeout=30
         )
-        assert json.loads(ran.stdout)["object"] == "score", ran.stdout
+        assert json.loads(ran.stdout)["object"] == "roadmap_revision", ran.stdout
         await self._picture("log")
         await self.page.click(await self.page.js("document.querySelector('.log-head button').textContent"))
 

@@ -24,15 +24,19 @@ _BUTTONS = "button, summary, a, input[type=checkbox]"
 
 
 class Page:
-    """One tab. `requests` are the addresses that it asked for, `complaints` what its console and its policy said."""
+    """One tab. `requests` are the addresses that it asked for and `once` the idempotency keys that it sent, in order;
+    `complaints` is what its console and its policy said.
+    """
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
         self._number = 0
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.requests: list[str] = []
+        self.once: list[str] = []
         self.complaints: list[str] = []
         self.dialogs: list[str] = []
+        self._loaded = asyncio.Event()
 
     async def listen(self) -> None:
         async for message in self._socket:
@@ -47,12 +51,15 @@ class Page:
     def _note(self, method: str, told: dict[str, Any]) -> None:
         if method == "Network.requestWillBeSent":
             self.requests.append(told["request"]["url"])
+            self.once += [value for name, value in told["request"]["headers"].items() if name == "Idempotency-Key"]
         elif method == "Runtime.exceptionThrown":
             details = told["exceptionDetails"]
             self.complaints.append(details.get("exception", {}).get("description", details["text"]))
         elif method == "Log.entryAdded" and told["entry"]["source"] != "network":
             # Refusals of the API are logged as of the network, and are expected.
             self.complaints.append(told["entry"]["text"])
+        elif method == "Page.loadEventFired":
+            self._loaded.set()
         elif method == "Page.javascriptDialogOpening":
             self.dialogs.append(told["message"])
 
@@ -92,6 +99,12 @@ class Page:
         await self.send("Page.navigate", url=url)
         await self.until("document.readyState === 'complete'")
 
+    async def reload(self) -> None:
+        self._loaded.clear()
+        await self.send("Page.reload")
+        async with asyncio.timeout(TIMEOUT_S):
+            await self._loaded.wait()
+
     async def click(self, label: str, within: str = "body") -> None:
         """What has this text, where a reader would point at it."""
         find = (
@@ -101,7 +114,7 @@ class Page:
         await self.until(f"Boolean({find})")
         place = await self.js(
             f"(() => {{ const one = {find}; one.scrollIntoView({{block: 'center'}}); "
-            "const {x, y, width, height} = one.getBoundingClientRect(); return [x + width / 2, y + height / 2]; })()"
+            "const {x, y, width, height} = one.getClientRects()[0]; return [x + width / 2, y + height / 2]; })()"
         )
         for kind in ("mousePressed", "mouseReleased"):
             told = {"x": place[0], "y": place[1], "button": "left", "clickCount": 1}
@@ -128,6 +141,11 @@ class Page:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         await self.send("Emulation.setDeviceMetricsOverride", **size)
         await self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    async def network(self, *, there: bool) -> None:
+        """Whether anything can be reached."""
+        told = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        await self.send("Network.emulateNetworkConditions", offline=not there, **told)
 
     async def picture(self, path: Path) -> None:
         shot = await self.send("Page.captureScreenshot", format="png")
