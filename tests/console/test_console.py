@@ -233,7 +233,7 @@ def _operations() -> dict[str, tuple[str, str]]:
 
 def _called(text: str) -> set[str]:
     direct = re.findall(r'\b(?:call|open)\("(\w+)"', text)
-    by_forms = re.findall(r'\bform\((?:[^,;]|"[^"]*")+?, "(\w+)",', text)
+    by_forms = re.findall(r'\bform\((?:[^,;]|"[^"]*")+?,\s*"(\w+)",', text)
     return {*direct, *by_forms}
 
 

@@ -6,7 +6,8 @@ import * as session from "./session.js";
 const TIMEOUT_MS = 40_000;
 const KEPT = 200;
 
-/** What was called, newest first, at most 200. Each entry: at, method, path, url, status, requestId, ms, headers, body. */
+/** What was called, newest first, at most 200: method, path, url, status, requestId, ms, the headers and body sent, and
+ * whether its answer was not waited for. */
 export const calls = [];
 const listeners = new Set();
 
@@ -47,7 +48,11 @@ export async function call(name, options = {}) {
     return await response.json();
   } catch (error) {
     if (options.signal?.aborted) throw error;
-    throw new Refused({ title: "Half an answer", detail: "The answer broke off, or is no JSON. Try again." }, 0, response.headers.get("Request-Id") ?? "");
+    throw new Refused(
+      { title: "Half an answer", detail: "The answer broke off, or is no JSON. Try again." },
+      0,
+      response.headers.get("Request-Id") ?? "",
+    );
   }
 }
 
@@ -58,8 +63,15 @@ export async function open(name, { path = {}, query = {}, body, headers = {}, on
   if (body !== undefined) told["Content-Type"] = "application/json";
   if (accept) told.Accept = accept;
   const entry = {
-    at: new Date(), method, path: `/v1${filled(template, path)}${asked(query)}`, status: 0, requestId: "", ms: null,
-    keyed: session.key() !== "", headers: { ...told }, body: body === undefined ? null : JSON.stringify(body),
+    method,
+    path: `/v1${filled(template, path)}${asked(query)}`,
+    status: 0,
+    requestId: "",
+    ms: null,
+    left: false,
+    keyed: session.key() !== "",
+    headers: { ...told },
+    body: body === undefined ? null : JSON.stringify(body),
   };
   entry.url = location.origin + entry.path;
   if (entry.keyed) told.Authorization = `Bearer ${session.key()}`;
@@ -68,13 +80,24 @@ export async function open(name, { path = {}, query = {}, body, headers = {}, on
   let response;
   try {
     response = await fetch(entry.path, {
-      method, headers: told, body: entry.body, cache: "no-store", credentials: "omit", redirect: "error",
-      referrerPolicy: "no-referrer", signal: joined(signal, deadline),
+      method,
+      headers: told,
+      body: entry.body,
+      cache: "no-store",
+      credentials: "omit",
+      redirect: "error",
+      referrerPolicy: "no-referrer",
+      signal: joined(signal, deadline),
     });
   } catch (error) {
-    if (signal?.aborted) throw error;
+    entry.left = Boolean(signal?.aborted);
     keep(entry, began);
-    throw new Refused({ title: "No answer", detail: "The API did not answer. Is it running, and is the network there?" }, 0, "");
+    if (entry.left) throw error;
+    throw new Refused(
+      { title: "No answer", detail: "The API did not answer. Is it running, and is the network there?" },
+      0,
+      "",
+    );
   }
   entry.status = response.status;
   entry.requestId = response.headers.get("Request-Id") ?? "";
@@ -96,7 +119,10 @@ async function refusal(response, requestId) {
   try {
     problem = await response.json();
   } catch {
-    problem = { title: `Answered ${response.status}`, detail: "The answer is not the API's own: something stands between." };
+    problem = {
+      title: `Answered ${response.status}`,
+      detail: "The answer is not the API's own: something stands between.",
+    };
   }
   const refused = new Refused(problem, response.status, problem.request_id ?? requestId);
   if (response.status === 401) dispatchEvent(new CustomEvent("roadbed:refused", { detail: refused }));

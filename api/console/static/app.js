@@ -12,14 +12,25 @@ import { usage } from "./usage.js";
 import { dead, deliveries, delivery, endpoint, endpoints, event, live } from "./webhooks.js";
 
 const VIEWS = [
-  ["roadmap", "Roadmap"], ["features", "Features"], ["decisions", "Decisions"], ["webhooks", "Webhooks"], ["usage", "Usage"],
+  ["roadmap", "Roadmap"],
+  ["features", "Features"],
+  ["decisions", "Decisions"],
+  ["webhooks", "Webhooks"],
+  ["usage", "Usage"],
 ];
 const ROUTES = [
-  [/^#\/roadmap$/, roadmap], [/^#\/roadmap\/(rev_\w+)$/, revision],
-  [/^#\/features$/, features], [/^#\/features\/(feat_\w+)$/, feature],
-  [/^#\/decisions$/, decisions], [/^#\/decisions\/(dec_\w+)$/, decision],
-  [/^#\/webhooks$/, endpoints], [/^#\/webhooks\/deliveries$/, deliveries], [/^#\/webhooks\/dead$/, dead],
-  [/^#\/webhooks\/live$/, live], [/^#\/webhooks\/(ep_\w+)$/, endpoint], [/^#\/webhooks\/(dlv_\w+)$/, delivery],
+  [/^#\/roadmap$/, roadmap],
+  [/^#\/roadmap\/(rev_\w+)$/, revision],
+  [/^#\/features$/, features],
+  [/^#\/features\/(feat_\w+)$/, feature],
+  [/^#\/decisions$/, decisions],
+  [/^#\/decisions\/(dec_\w+)$/, decision],
+  [/^#\/webhooks$/, endpoints],
+  [/^#\/webhooks\/deliveries$/, deliveries],
+  [/^#\/webhooks\/dead$/, dead],
+  [/^#\/webhooks\/live$/, live],
+  [/^#\/webhooks\/(ep_\w+)$/, endpoint],
+  [/^#\/webhooks\/(dlv_\w+)$/, delivery],
   [/^#\/webhooks\/(evt_\w+)$/, event],
   [/^#\/usage$/, usage],
 ];
@@ -91,15 +102,33 @@ function frame() {
   const here = location.hash.split("/")[1] ?? "";
   const nav = document.getElementById("views");
   nav.hidden = !mode;
-  put(nav, h("ul", {}, VIEWS.map(([name, label]) =>
-    h("li", {}, h("a", { href: `#/${name}`, "aria-current": name === here ? "page" : null }, label)))));
+  put(
+    nav,
+    h(
+      "ul",
+      {},
+      VIEWS.map(([name, label]) =>
+        h("li", {}, h("a", { href: `#/${name}`, "aria-current": name === here ? "page" : null }, label)),
+      ),
+    ),
+  );
   const until = session.claimUntil();
-  put(document.getElementById("session"), mode ? [
-    badge(mode === "live" ? "Live" : "Test", `mode ${mode}`),
-    mode === "test" && h("span", { class: "hint sandbox" }, "sandbox data"),
-    h("span", { class: "hint key-shown" }, h("code", {}, session.masked()), until && [" until ", moment(until)]),
-    button("Forget key", forget),
-  ] : []);
+  put(
+    document.getElementById("session"),
+    mode
+      ? [
+          badge(mode === "live" ? "Live" : "Test", `mode ${mode}`),
+          mode === "test" && h("span", { class: "hint sandbox" }, "sandbox data"),
+          h(
+            "span",
+            { class: "hint key-shown" },
+            h("code", {}, session.masked()),
+            until && [" kept until ", moment(until)],
+          ),
+          button("Forget key", forget),
+        ]
+      : [],
+  );
 }
 
 function forget() {
@@ -115,26 +144,61 @@ function gate(refused = null) {
   const signal = next();
   document.title = "Console · Roadbed";
   // No password field: the browser would offer to keep it, and it is kept in this tab alone.
-  const input = h("input", { type: "text", class: "secret", autocomplete: "off", spellcheck: "false", autocapitalize: "off", placeholder: "rb_live_… or rb_test_…" });
+  const input = h("input", {
+    type: "text",
+    class: "secret",
+    autocomplete: "off",
+    spellcheck: "false",
+    autocapitalize: "off",
+    placeholder: "rb_live_… or rb_test_…",
+  });
   const place = field("API key", input, {
-    hint: "It is kept in this tab until you close it, and sent to this address alone. A test key sees the sandbox, a live key the real data.",
+    hint:
+      "It is kept in this tab until you close it, and sent to this address alone. " +
+      "A test key sees the sandbox, a live key the real data.",
   });
   const told = h("div", {}, refused && problem(refused));
   const seed = h("input", { type: "checkbox", id: "seed", checked: true });
-  put(main,
+  put(
+    main,
     h("h1", {}, "Console"),
-    h("p", { class: "lead" }, "Your roadmap, decisions, webhooks and usage, through the same API that your programs call. ",
-      "Each call that this page makes stands in the log below, to copy as curl."),
+    h(
+      "p",
+      { class: "lead" },
+      "Your roadmap, decisions, webhooks and usage, through the same API that your programs call. ",
+      "Each call that this page makes stands in the log below, to copy as curl.",
+    ),
     told,
-    h("div", { class: "gates" },
-      h("section", { class: "card" }, h("h2", {}, "Use a key"),
-        h("form", { novalidate: true, on: { submit: enter } }, place,
-          h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Open the console")))),
-      h("section", { class: "card" }, h("h2", {}, "No key yet?"),
-        h("p", {}, "A sandbox is a workspace of your own with a test key, at once and without signing up. ",
-          "It is deleted after seven days, unless you ", h("a", { href: "/docs/sandbox" }, "claim it"), "."),
+    h(
+      "div",
+      { class: "gates" },
+      h(
+        "section",
+        { class: "card" },
+        h("h2", {}, "Use a key"),
+        h(
+          "form",
+          { novalidate: true, on: { submit: enter } },
+          place,
+          h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Open the console")),
+        ),
+      ),
+      h(
+        "section",
+        { class: "card" },
+        h("h2", {}, "No key yet?"),
+        h(
+          "p",
+          {},
+          "A sandbox is a workspace of your own with a test key, at once and without signing up. ",
+          "It is deleted after seven days, unless you ",
+          h("a", { href: "/docs/sandbox" }, "claim it"),
+          ".",
+        ),
         h("p", { class: "check" }, seed, h("label", { for: "seed" }, "Fill it with the examples of the guide")),
-        h("div", { class: "actions" }, button("Open a sandbox", openSandbox, { class: "primary" })))),
+        h("div", { class: "actions" }, button("Open a sandbox", openSandbox, { class: "primary" })),
+      ),
+    ),
   );
 
   function enter(event) {

@@ -29,7 +29,9 @@ function filled(element, { on = {}, ...attributes }, children) {
 /** Show these in `place`, and nothing else. Lists are opened, what is missing is left out, and what is no element is
  * text. */
 export function put(place, ...children) {
-  place.replaceChildren(...children.flat(6).filter((child) => child !== null && child !== undefined && child !== false));
+  place.replaceChildren(
+    ...children.flat(6).filter((child) => child !== null && child !== undefined && child !== false),
+  );
 }
 
 /** Whether an address is one of this origin: a part of this page, or a path. */
@@ -46,19 +48,27 @@ export function field(label, control, { hint = "", pointer = "" } = {}) {
   const told = [`${id}-wrong`];
   if (hint) told.unshift(`${id}-hint`);
   control.setAttribute("aria-describedby", told.join(" "));
-  return h("div", { class: "field" },
-    h("label", { for: id }, label), control,
+  return h(
+    "div",
+    { class: "field" },
+    h("label", { for: id }, label),
+    control,
     hint && h("p", { class: "hint", id: `${id}-hint` }, hint),
-    h("p", { class: "wrong", id: `${id}-wrong` }));
+    h("p", { class: "wrong", id: `${id}-wrong` }),
+  );
 }
 let fields = 0;
 
 /** A choice. `options` are values, or pairs of a value and its label. */
 export function choice(options, chosen = "") {
-  return h("select", {}, options.map((option) => {
-    const [value, label] = Array.isArray(option) ? option : [option, option ? words(option) : "any"];
-    return h("option", { value, selected: value === chosen }, label);
-  }));
+  return h(
+    "select",
+    {},
+    options.map((option) => {
+      const [value, label] = Array.isArray(option) ? option : [option, option ? words(option) : "any"];
+      return h("option", { value, selected: value === chosen }, label);
+    }),
+  );
 }
 
 export function button(label, listener, attributes = {}) {
@@ -69,21 +79,42 @@ export function button(label, listener, attributes = {}) {
 export function table(caption, columns, rows, { empty = "There is nothing here.", foot = null, after = null } = {}) {
   if (!rows.length) return h("p", { class: "empty" }, empty);
   const line = (row, index) => [
-    h("tr", {}, columns.map((column) => h("td", { class: column.class }, column.cell(row, index)))),
+    h(
+      "tr",
+      {},
+      columns.map((column) => h("td", { class: column.class }, column.cell(row, index))),
+    ),
     after && after(row, index),
   ];
-  return h("div", { class: "scroll", role: "region", "aria-label": caption, tabindex: "0" },
-    h("table", {},
+  return h(
+    "div",
+    { class: "scroll", role: "region", "aria-label": caption, tabindex: "0" },
+    h(
+      "table",
+      {},
       h("caption", { class: "unseen" }, caption),
-      h("thead", {}, h("tr", {}, columns.map((column) => h("th", { scope: "col", class: column.class }, column.title)))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          columns.map((column) => h("th", { scope: "col", class: column.class }, column.title)),
+        ),
+      ),
       h("tbody", {}, rows.map(line)),
-      foot && h("tfoot", {}, foot)));
+      foot && h("tfoot", {}, foot),
+    ),
+  );
 }
 
 /** Names and values beside each other. */
 export function facts(pairs) {
-  return h("dl", { class: "told" }, pairs.filter(Boolean).map(([name, value]) =>
-    h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  return h(
+    "dl",
+    { class: "told" },
+    pairs.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+  );
 }
 
 export function badge(text, kind = "") {

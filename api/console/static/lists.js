@@ -24,11 +24,24 @@ export function pages(caption, columns, load, { signal, empty, decorate }) {
       const made = table(caption, columns, page.data, { empty });
       decorate?.(page.data);
       if (depth === 1 && !page.has_more) return made;
-      return [made, h("div", { class: "pager" },
-        button("← Previous", () => turn("back", () => cursors.pop()), { disabled: depth === 1, "data-turn": "back", "aria-label": `${caption}, the page before` }),
-        h("span", { class: "hint" }, `Page ${depth}`),
-        button("Next →", () => turn("on", () => cursors.push(page.next_cursor)),
-          { disabled: !page.has_more || depth >= PAGES, "data-turn": "on", "aria-label": `${caption}, the next page` }))];
+      return [
+        made,
+        h(
+          "div",
+          { class: "pager" },
+          button("← Previous", () => turn("back", () => cursors.pop()), {
+            disabled: depth === 1,
+            "data-turn": "back",
+            "aria-label": `${caption}, the page before`,
+          }),
+          h("span", { class: "hint" }, `Page ${depth}`),
+          button("Next →", () => turn("on", () => cursors.push(page.next_cursor)), {
+            disabled: !page.has_more || depth >= PAGES,
+            "data-turn": "on",
+            "aria-label": `${caption}, the next page`,
+          }),
+        ),
+      ];
     });
   }
 
@@ -48,10 +61,23 @@ export function slices(caption, columns, rows, { size = 50, empty, after } = {})
 
   function show() {
     const made = table(caption, columns, rows.slice(start, start + size), { empty, after });
-    const pager = rows.length > size && h("div", { class: "pager" },
-      button("← Previous", () => turn(-size), { disabled: start === 0, "data-turn": "back", "aria-label": `${caption}, the rows before` }),
-      h("span", { class: "hint" }, `${start + 1} to ${Math.min(start + size, rows.length)} of ${rows.length}`),
-      button("Next →", () => turn(size), { disabled: start + size >= rows.length, "data-turn": "on", "aria-label": `${caption}, the next rows` }));
+    const pager =
+      rows.length > size &&
+      h(
+        "div",
+        { class: "pager" },
+        button("← Previous", () => turn(-size), {
+          disabled: start === 0,
+          "data-turn": "back",
+          "aria-label": `${caption}, the rows before`,
+        }),
+        h("span", { class: "hint" }, `${start + 1} to ${Math.min(start + size, rows.length)} of ${rows.length}`),
+        button("Next →", () => turn(size), {
+          disabled: start + size >= rows.length,
+          "data-turn": "on",
+          "aria-label": `${caption}, the next rows`,
+        }),
+      );
     put(place, made, pager);
   }
 

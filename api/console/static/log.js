@@ -26,21 +26,64 @@ export function install(place) {
   function draw() {
     const [newest] = calls;
     toggle.textContent = `Requests (${calls.length})`;
-    put(latest, newest ? [method(newest.method), h("code", {}, newest.path), status(newest), h("span", { class: "took" }, milliseconds(newest.ms))] : "Nothing was called yet.");
+    put(
+      latest,
+      newest
+        ? [
+            method(newest.method),
+            h("code", {}, newest.path),
+            status(newest),
+            h("span", { class: "took" }, milliseconds(newest.ms)),
+          ]
+        : "Nothing was called yet.",
+    );
     if (!body.hidden) put(body, lines());
   }
 }
 
 function lines() {
   if (!calls.length) return h("p", { class: "empty" }, "Nothing was called yet.");
-  return h("div", { class: "scroll", role: "region", "aria-label": "Requests", tabindex: "0" }, h("table", {},
-    h("caption", { class: "unseen" }, "Requests, newest first"),
-    h("thead", {}, h("tr", {}, ["Method", "Path", "Status", "Request-Id", "Time"].map((title) => h("th", { scope: "col" }, title)), h("th", { scope: "col" }, h("span", { class: "unseen" }, "Copy")))),
-    h("tbody", {}, calls.slice(0, SHOWN).map((entry) => h("tr", {},
-      h("td", {}, method(entry.method)), h("td", { class: "path" }, h("code", {}, entry.path)), h("td", {}, status(entry)),
-      h("td", {}, h("code", { class: "id" }, entry.requestId || "–")), h("td", { class: "number" }, milliseconds(entry.ms)),
-      h("td", {}, button("Copy as curl", (event) => copy(event.currentTarget, asCurl(entry)),
-        { "aria-label": `Copy ${entry.method} ${entry.path} as curl` })))))));
+  return h(
+    "div",
+    { class: "scroll", role: "region", "aria-label": "Requests", tabindex: "0" },
+    h(
+      "table",
+      {},
+      h("caption", { class: "unseen" }, "Requests, newest first"),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          ["Method", "Path", "Status", "Request-Id", "Time"].map((title) => h("th", { scope: "col" }, title)),
+          h("th", { scope: "col" }, h("span", { class: "unseen" }, "Copy")),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        calls.slice(0, SHOWN).map((entry) =>
+          h(
+            "tr",
+            {},
+            h("td", {}, method(entry.method)),
+            h("td", { class: "path" }, h("code", {}, entry.path)),
+            h("td", {}, status(entry)),
+            h("td", {}, h("code", { class: "id" }, entry.requestId || "–")),
+            h("td", { class: "number" }, milliseconds(entry.ms)),
+            h(
+              "td",
+              {},
+              button("Copy as curl", (event) => copy(event.currentTarget, asCurl(entry)), {
+                "aria-label": `Copy ${entry.method} ${entry.path} as curl`,
+              }),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 function method(name) {
@@ -48,6 +91,7 @@ function method(name) {
 }
 
 function status(entry) {
+  if (entry.left) return h("span", { class: "hint" }, "not waited for");
   const kind = entry.status === 0 || entry.status >= 500 ? "bad" : entry.status >= 400 ? "warn" : "good";
   return h("span", { class: `code-${kind}` }, entry.status || "no answer");
 }
@@ -58,7 +102,9 @@ async function copy(pressed, text) {
     await navigator.clipboard.writeText(text);
     pressed.textContent = "Copied";
     say("Copied, with $KEY in place of the key.");
-    setTimeout(() => { pressed.textContent = "Copy as curl"; }, 1500);
+    setTimeout(() => {
+      pressed.textContent = "Copy as curl";
+    }, 1500);
   } catch {
     const area = h("textarea", { readonly: true, rows: "4", "aria-label": "The call as curl" });
     area.value = text;

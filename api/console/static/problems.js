@@ -8,14 +8,25 @@ export function problem(error, again = null) {
   if (!(error instanceof Refused)) throw error;
   const { title, detail, code, errors = [] } = error.problem;
   const known = /^[a-z_]{1,64}$/.test(code ?? "");
-  return h("div", { class: "problem", role: "alert" },
+  return h(
+    "div",
+    { class: "problem", role: "alert" },
     h("p", {}, h("strong", {}, title ?? "Refused"), error.status ? ` (${error.status})` : ""),
     detail && h("p", {}, detail),
-    errors.length > 1 && h("ul", {}, errors.slice(0, 20).map((one) => h("li", {}, `${one.target?.name ?? ""}: ${one.message}`))),
-    h("p", { class: "hint" },
+    errors.length > 1 &&
+      h(
+        "ul",
+        {},
+        errors.slice(0, 20).map((one) => h("li", {}, `${one.target?.name ?? ""}: ${one.message}`)),
+      ),
+    h(
+      "p",
+      { class: "hint" },
       known && ["Code ", h("a", { href: `/docs/errors/${code}` }, h("code", {}, code))],
-      error.requestId && [known ? " · " : "", "Request ", h("code", {}, error.requestId)]),
-    again && button("Try again", again));
+      error.requestId && [known ? " · " : "", "Request ", h("code", {}, error.requestId)],
+    ),
+    again && button("Try again", again),
+  );
 }
 
 /** Fill `place` with what `load` makes, or with why it could not. What comes after the view was left, or after the same
@@ -44,7 +55,13 @@ export function form(label, operation, ask, done, { fields, extra = [], signal }
   const told = h("div", {});
   const submit = h("button", { type: "submit", class: "primary" }, label);
   let kept = { body: "", once: "" };
-  const made = h("form", { novalidate: true, on: { submit: send } }, fields, told, h("div", { class: "actions" }, submit, extra));
+  const made = h(
+    "form",
+    { novalidate: true, on: { submit: send } },
+    fields,
+    told,
+    h("div", { class: "actions" }, submit, extra),
+  );
   return made;
 
   async function send(event) {

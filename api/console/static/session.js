@@ -1,4 +1,4 @@
-// The key that calls are made with. It is kept in this tab alone, until the tab is closed; it never stands in an address.
+// The key that calls are made with. It is kept in this tab alone, until the tab is closed, and stands in no address.
 
 const KEY = "roadbed.key";
 const CLAIM_UNTIL = "roadbed.claim_until";

@@ -4,7 +4,10 @@
 export function members(text) {
   const found = new Map();
   for (const [, name, parameters] of text.matchAll(/"([^"]{1,50})"((?:;[a-z]+=[^;,]+)*)/g)) {
-    found.set(name, Object.fromEntries([...parameters.matchAll(/;([a-z]+)=(\d+)/g)].map(([, key, value]) => [key, Number(value)])));
+    found.set(
+      name,
+      Object.fromEntries([...parameters.matchAll(/;([a-z]+)=(\d+)/g)].map(([, key, value]) => [key, Number(value)])),
+    );
   }
   return found;
 }
