@@ -13,6 +13,7 @@ from api.accounts import routes as accounts
 from api.accounts.auth import Keyring
 from api.audit import routes as audit
 from api.browse import routes as browse
+from api.console import routes as console
 from api.debts import routes as debts
 from api.decisions import routes as decisions
 from api.docs import routes as docs
@@ -133,6 +134,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     app.include_router(inbox.receiver)
     app.include_router(docs.router)
+    app.include_router(console.router)
 
     errors.install(app)
     openapi.install(app)

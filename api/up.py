@@ -385,6 +385,7 @@ def _banner(url: str, demo: Demo | None, report: list[str], data_dir: Path, took
         lines.append(f"  sign up   POST {url}/v1/signup with an email and a workspace name")
     lines += [
         f"  docs      {url}/docs",
+        f"  console   {url}/console/",
         f"  data      {data_dir} (logs in logs/; delete the folder to start afresh)",
         "  stop      Ctrl-C",
     ]

@@ -157,7 +157,8 @@ def test_run_json_gives_the_address_and_the_demo_keys_to_its_owner_alone(up: Up)
 
 def test_the_banner_has_a_command_to_paste_and_the_way_out(up: Up) -> None:
     url = up.ready()["url"]
-    for part in (f"curl {url}/v1/roadmap -H 'Authorization: Bearer rb_live_1'", f"{url}/docs", "12 features", "Ctrl-C"):
+    command = f"curl {url}/v1/roadmap -H 'Authorization: Bearer rb_live_1'"
+    for part in (command, f"{url}/docs", f"{url}/console/", "12 features", "Ctrl-C"):
         assert part in up.said()
 
 

@@ -11,6 +11,7 @@ from api.docs.reference import Entry
 GUIDES = (
     "quickstart",
     "concepts",
+    "console",
     "webhooks",
     "errors",
     "idempotency-and-concurrency",
@@ -110,7 +111,8 @@ def _document(title: str, summary: str, body: str, menu: str, assets: dict[str, 
 <a class="skip" href="#content">Skip to the content</a>
 <header><a class="brand" href="/docs"><img src="{assets["mark.svg"]}" alt="" width="22" height="22"> Roadbed</a>
 <nav aria-label="Main"><a href="/docs/quickstart">Quickstart</a><a href="/docs/api">API</a>\
-<a href="/docs/webhooks">Webhooks</a><a href="/docs/errors">Errors</a><a href="/openapi.json">OpenAPI</a></nav></header>
+<a href="/docs/webhooks">Webhooks</a><a href="/docs/errors">Errors</a><a href="/openapi.json">OpenAPI</a>\
+<a href="/console/">Console</a></nav></header>
 <div class="frame">
 <input type="checkbox" id="menu" aria-label="Show the contents"><label for="menu">Contents</label>
 <nav class="side" aria-label="Contents">

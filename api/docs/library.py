@@ -1,38 +1,16 @@
-"""Everything that is served under /docs, rendered once: bytes, their compressed form, and their ETag."""
+"""Everything that is served under /docs, rendered once."""
 
-import gzip
-import hashlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from api.docs.frame import framed, framed_reference, guides, within
 from api.docs.pages import Page, read_pages
 from api.docs.reference import Reference
+from api.http.documents import Document, static_files
 
 _STATIC = Path(__file__).resolve().parent / "static"
-_KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_FOR_A_WHILE = "public, max-age=300"
-_FOR_EVER = "public, max-age=31536000, immutable"  # its address changes with its content
-
-
-@dataclass(frozen=True)
-class Document:
-    """A body to serve. `etag` is strong and in quotes; the compressed form has one of its own."""
-
-    content: bytes
-    compressed: bytes
-    media_type: str
-    etag: str
-    cache_control: str = _FOR_A_WHILE
-
-    @classmethod
-    def of(cls, content: str | bytes, media_type: str, cache_control: str = _FOR_A_WHILE) -> "Document":
-        raw = content.encode() if isinstance(content, str) else content
-        digest = hashlib.sha256(raw).hexdigest()[:24]
-        return cls(raw, gzip.compress(raw, 6, mtime=0), media_type, digest, cache_control)
 
 
 class Library:
@@ -59,27 +37,25 @@ class Library:
 def render(contract: dict[str, Any], base_url: str) -> dict[str, Document]:
     """Every page, its Markdown, the reference, the style and script, and /llms.txt, by path."""
     pages = read_pages()
-    assets, documents = _assets()
+    addresses, documents = assets()
     for page in pages.values():
-        documents[page.path] = Document.of(framed(page, pages, assets), "text/html")
+        documents[page.path] = Document.of(framed(page, pages, addresses), "text/html")
         documents[f"/docs/{page.name}.md"] = Document.of(page.source, "text/markdown")
     reference = Reference(contract, base_url)
-    whole = framed_reference(reference.html(), reference.entries(), assets)
+    whole = framed_reference(reference.html(), reference.entries(), addresses)
     documents["/docs/api"] = Document.of(whole, "text/html")
     documents["/llms.txt"] = Document.of(_llms(pages, base_url), "text/plain")
     return documents
 
 
-def _assets() -> tuple[dict[str, str], dict[str, Document]]:
-    """The addresses of what pages load, by file name, and the files themselves."""
+def assets() -> tuple[dict[str, str], dict[str, Document]]:
+    """The addresses of what pages load, by file name, and the files themselves. The console loads them, too."""
     addresses: dict[str, str] = {}
     documents: dict[str, Document] = {}
-    for path in sorted(_STATIC.iterdir()):
-        if path.suffix not in _KINDS:
-            continue
-        document = Document.of(path.read_bytes(), _KINDS[path.suffix], _FOR_EVER)
-        addresses[path.name] = f"/docs/static/{path.stem}.{document.etag[:8]}{path.suffix}"
-        documents[addresses[path.name]] = document
+    for name, document in static_files(_STATIC).items():
+        stem, _, suffix = name.rpartition(".")
+        addresses[name] = f"/docs/static/{stem}.{document.etag[:8]}.{suffix}"
+        documents[addresses[name]] = document
     return addresses, documents
 
 

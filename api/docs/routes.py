@@ -5,14 +5,11 @@ import asyncio
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from api import openapi
-from api.docs.library import Document, Library
+from api.docs.library import Library
+from api.http.documents import answer, policy
 from api.problems import NotFound
 
-# Nothing from anywhere but here, nothing inline, nobody's frame.
-_POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
-)
+_POLICY = policy()
 
 router = APIRouter(include_in_schema=False)
 
@@ -33,23 +30,4 @@ async def get_page(request: Request) -> Response:
     document = documents.get(request.url.path.rstrip("/"))
     if document is None:
         raise NotFound(f"There is no page {request.url.path}. They are listed at /docs.")
-    return _answer(request, document)
-
-
-def _answer(request: Request, document: Document) -> Response:
-    small = "gzip" in request.headers.get("accept-encoding", "").lower()
-    etag = f'"{document.etag}-gzip"' if small else f'"{document.etag}"'
-    headers = {
-        "ETag": etag,
-        "Cache-Control": document.cache_control,
-        "Vary": "Accept-Encoding",
-        "Content-Security-Policy": _POLICY,
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-    }
-    if etag in [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]:
-        return Response(status_code=304, headers=headers)
-    if small:
-        headers["Content-Encoding"] = "gzip"
-    body = document.compressed if small else document.content
-    return Response(body, headers=headers, media_type=document.media_type)
+    return answer(request, document, _POLICY)

@@ -68,7 +68,9 @@ async def caller(application: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture(scope="session")
 async def site(caller: httpx.AsyncClient) -> Site:
-    answers = {address: await caller.get(address) for address in [*ADDRESSES, "/openapi.json", "/llms.txt"]}
+    answers = {
+        address: await caller.get(address) for address in [*ADDRESSES, "/openapi.json", "/llms.txt", "/console/"]
+    }
     links = {address: Links(answers[address].text) for address in ADDRESSES}
     for load in sorted({load for found in links.values() for load in found.loads}):
         answers[load] = await caller.get(load)
