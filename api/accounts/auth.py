@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Protocol
@@ -122,8 +122,13 @@ class WorkspaceRoute(Route):
             raise _insufficient(needed)
         if request.method == "GET":
             return caller.scope
-        state = request.state
-        return replace(caller.scope, key_id=caller.key_id, request_id=state.request_id, sandbox="shared")
+        return Scope(
+            caller.workspace_id,
+            caller.livemode,
+            key_id=caller.key_id,
+            request_id=request.state.request_id,
+            sandbox="shared",
+        )
 
 
 async def _caller(request: Request) -> Caller:

@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import LargeBinary, bindparam, delete, func, literal, select
+from sqlalchemy import LargeBinary, bindparam, delete, func, literal, literal_column, select, true
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.orm import Mapped, mapped_column
 from starlette.responses import Response
@@ -79,23 +79,32 @@ class StillRunning(Conflict):
     code, title = "idempotency_in_progress", "The first request with this key is still running"
 
 
-_TRY_LOCK = Prepared(select(func.pg_try_advisory_xact_lock(bindparam("lock"))))
-_KEPT = Prepared(
-    select(IdempotencyKey.fingerprint, IdempotencyKey.status, IdempotencyKey.headers, IdempotencyKey.body)
-    .where(
-        IdempotencyKey.workspace_id == bindparam("workspace_id"),
-        IdempotencyKey.livemode == bindparam("livemode"),
-        # Two values rather than an array, so that Postgres keeps its plan.
-        IdempotencyKey.key.in_([bindparam("key"), bindparam("promise")]),
+def _lock_and_look() -> Prepared:
+    """One round trip. It sees what was there before the lock was had; `keep` finds what a twin kept in between."""
+    lock = func.pg_try_advisory_xact_lock(bindparam("lock")).label("locked")
+    locked = select(lock).offset(literal_column("0")).subquery("locked")
+    kept = (
+        select(IdempotencyKey.fingerprint, IdempotencyKey.status, IdempotencyKey.headers, IdempotencyKey.body)
+        .where(
+            IdempotencyKey.workspace_id == bindparam("workspace_id"),
+            IdempotencyKey.livemode == bindparam("livemode"),
+            # Two values rather than an array, so that Postgres keeps its plan.
+            IdempotencyKey.key.in_([bindparam("key"), bindparam("promise")]),
+        )
+        # The reply itself before its promise.
+        .order_by(func.length(IdempotencyKey.key))
+        .limit(literal_column("1"))
+        .lateral("kept")
     )
-    # The reply itself before its promise.
-    .order_by(func.length(IdempotencyKey.key))
-    .limit(1)
-)
+    return Prepared(select(locked.c.locked, *kept.c).select_from(locked.outerjoin(kept, true())))
+
+
+_LOCK_AND_LOOK = _lock_and_look()
 _KEEP = Prepared(
     postgres_insert(IdempotencyKey)
     .values(binds("workspace_id", "livemode", "key", "fingerprint", "status", "headers", "body"))
     .on_conflict_do_nothing()
+    .returning(true())
 )
 
 
@@ -122,13 +131,14 @@ async def replay(tx: Transaction, vault: Vault, key: str, print_: bytes) -> Resp
 
     Raises StillRunning while a twin runs, KeyReused when the key was kept for another request.
     """
-    if not await tx.value(_TRY_LOCK, lock=_lock_of(tx, key)):
+    kept = await tx.first(_LOCK_AND_LOOK, lock=_lock_of(tx, key), key=key, promise=_promise_of(key))
+    assert kept is not None
+    if not kept["locked"]:
         raise StillRunning(
             "A request with this Idempotency-Key has not ended. Send it again in a second.",
             headers={"Retry-After": "1"},
         )
-    kept = await tx.first(_KEPT, key=key, promise=_promise_of(key))
-    if kept is None:
+    if kept["fingerprint"] is None:
         return None
     if kept["fingerprint"] != print_:
         raise KeyReused(
@@ -140,11 +150,15 @@ async def replay(tx: Transaction, vault: Vault, key: str, print_: bytes) -> Resp
 
 async def keep(
     tx: Transaction, vault: Vault, key: str, print_: bytes, reply: Response, *, promised: bool = False
-) -> None:
+) -> bool:
     """Keep the reply in the same transaction as what it tells of. One that is `promised` serves until the reply that
-    takes its place is kept: what was done is then not done again, although its outcome is not known yet."""
+    takes its place is kept: what was done is then not done again, although its outcome is not known yet.
+
+    False when a twin's reply is kept already: it ended after this request had looked for it and before it had the lock.
+    Then what this one did is to be undone.
+    """
     headers = {name: reply.headers[name] for name in _KEPT_HEADERS if name in reply.headers}
-    await tx.run(
+    kept = await tx.value(
         _KEEP,
         key=_promise_of(key) if promised else key,
         fingerprint=print_,
@@ -152,6 +166,7 @@ async def keep(
         headers=json.dump(headers),
         body=vault.close(tx, key, bytes(reply.body)),
     )
+    return kept is not None
 
 
 def expired(hours: int) -> Prepared:

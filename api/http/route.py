@@ -220,7 +220,11 @@ async def _run_once(stores: Stores, scope: Scope, request: WireRequest, handle: 
         if tx.scope is not scope:
             # Signing up speaks for the workspace that it makes. The reply belongs to whoever asked.
             await tx.speak_for(scope)
-        await idempotency.keep(tx, vault, key, print_, response, promised=promise is not None)
+        if not await idempotency.keep(tx, vault, key, print_, response, promised=promise is not None):
+            await tx.rollback()
+            kept = await idempotency.replay(tx, vault, key, print_)
+            assert kept is not None, "a twin's reply was in the way a moment ago"
+            return kept
         await tx.commit()
     if promise is None:
         return response

@@ -7,6 +7,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from api.http import idempotency
+from api.http.reply import Reply
+from api.stores import Stores
+from tests.support.plans import scope_of
 from tests.support.problems import problem
 from tests.support.workspace import Workspace
 
@@ -54,6 +58,22 @@ async def test_a_hundred_twins_at_once_make_one_resource(workspace: Workspace, o
         if answer.status_code != 201:
             problem(answer, 409, "idempotency_in_progress")
             assert answer.headers["retry-after"] == "1"
+
+
+async def test_a_twin_that_ended_after_the_look_and_before_the_lock_is_found_when_its_reply_is_in_the_way(
+    application: FastAPI, stores: Stores, workspace: Workspace
+) -> None:
+    vault, mine, twins = application.state.vault, Reply('{"made": 1}', 201), Reply('{"made": 2}', 201)
+    async with stores.transaction(scope_of(workspace)) as tx:
+        assert await idempotency.replay(tx, vault, "k", b"print") is None
+        async with stores.transaction(scope_of(workspace)) as twin:
+            assert await idempotency.keep(twin, vault, "k", b"print", twins)
+            await twin.commit()
+        assert not await idempotency.keep(tx, vault, "k", b"print", mine)
+        await tx.rollback()
+        kept = await idempotency.replay(tx, vault, "k", b"print")
+    assert kept is not None
+    assert kept.body == twins.body
 
 
 async def test_a_refusal_of_the_operation_is_kept(workspace: Workspace, owner: asyncpg.Connection) -> None:
