@@ -4,19 +4,18 @@ import asyncio
 import contextlib
 import gc
 import io
-import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, TextIO
 
-import structlog
 import typer
 from pydantic import ValidationError
 
 from api.commands.remote import JsonOption, KeyOption, UrlOption, install
 from api.commands.sentences import sentences
 from api.http.findings import sentence
+from api.logs import configure
 from api.settings import Settings
 
 app = typer.Typer(
@@ -260,7 +259,7 @@ def _settings(*, serving: bool = False, logs: TextIO | None = None) -> Settings:
     if serving and (wrong := _wrong_secret(settings)):
         typer.echo(wrong, err=True)
         raise typer.Exit(2)
-    _configure_logs(settings.log_level, logs)
+    configure(settings.log_level, logs)
     return settings
 
 
@@ -277,21 +276,6 @@ def _wrong_secret(settings: Settings) -> str | None:
     except ValueError as error:
         return str(error)
     return None
-
-
-def _configure_logs(level_name: str, to: TextIO | None) -> None:
-    """One JSON object a line. Tracebacks are without local variables: those hold keys and bodies."""
-    logging.basicConfig(level=logging.WARNING)
-    structlog.configure(
-        logger_factory=structlog.PrintLoggerFactory(to),
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level_name.upper())),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-    )
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import structlog
 from fastapi import FastAPI
 
 from api.local import LocalServers, Servers
+from api.logs import lines_to
 from api.main import create_app
 from api.migrate import migrate_to
 from api.settings import Settings
@@ -38,7 +39,10 @@ _SECRET = base64.b64encode(bytes(range(32))).decode()
 def pytest_configure(config: pytest.Config) -> None:
     """Once, in the controller: workers are handed the addresses."""
     # The default draws each traceback with its variables, which takes half a second.
-    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()],
+        logger_factory=lines_to(None),
+    )
     if hasattr(config, "workerinput"):
         config.stash[_SERVERS] = Servers(config.workerinput["database_url"], config.workerinput["redis_url"])
         return
