@@ -109,7 +109,11 @@ def binds(*names: str) -> dict[str, BindParameter[Any]]:
     return {name: bindparam(name) for name in names}
 
 
-class Deadlocked(Unavailable):
+class Busy(Unavailable):
+    """Postgres is there: a statement took too long, or waited too long for a row that another transaction has."""
+
+
+class Deadlocked(Busy):
     """Two transactions waited for each other, and this one was undone. Done again from its start it goes through."""
 
 
@@ -471,5 +475,5 @@ def _raise_as_problem(error: BaseException) -> None:
         raise Unavailable("The database does not answer. Send the request again in a second.") from error
     if isinstance(error, (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)):
         log.error("database_busy", error=repr(error))
-        problem = Deadlocked if isinstance(error, asyncpg.DeadlockDetectedError) else Unavailable
+        problem = Deadlocked if isinstance(error, asyncpg.DeadlockDetectedError) else Busy
         raise problem("The database was busy for too long. Send the request again in a second.") from error

@@ -22,9 +22,9 @@ import structlog
 
 from api import bells, json
 from api.db import wire_id
-from api.problems import Problem
+from api.problems import Problem, Unavailable
 from api.settings import Settings
-from api.stores import WORKER_ROLE, Scope, Stores, Transaction
+from api.stores import WORKER_ROLE, Busy, Scope, Stores, Transaction
 from api.webhooks import signing
 from api.webhooks.backoff import DEFAULT_SCHEDULE, MAX_RETRY_AFTER_S, Result, Schedule, judge, next_delay, retry_after_s
 from api.webhooks.claims import NO_LANE, Claimed, Lane, Looked, claim_due, claim_from, claim_ordered, walk_lanes
@@ -48,6 +48,8 @@ from workers.sender import Outcome, Outgoing, Sender, header_lines
 log = structlog.get_logger()
 
 RETRY_STORE_S = 0.5
+LAST_WRITES_S = 5.0
+MOST_ASIDE_AT_ONCE = 3
 MOST_RECORDED = 500
 # So many retries are remembered here; the others are found in the database, at the latest by the sweep.
 MOST_WAKES = 10_000
@@ -84,7 +86,8 @@ class Own(NamedTuple):
 
 
 class Courier:
-    """One worker's deliveries. `run` ends after `stop` is set, once the attempts under way are recorded.
+    """One worker's deliveries. `run` ends after `stop` is set, once the attempts under way are recorded. It raises
+    nothing: what cannot be recorded then is due again when its lease ends.
 
     `jitter` gives 0 to 1; `clock` the unix time that is signed; `tell` hears of each attempt that ended.
     """
@@ -117,6 +120,10 @@ class Courier:
         self._to_write = asyncio.Event()
         self._written = asyncio.Event()
         self._written.set()
+        # What cannot be written with the others, by lane: one endpoint's trouble is its own.
+        self._aside: defaultdict[Lane, set[asyncio.Task[None]]] = defaultdict(set)
+        self._aside_at_once = asyncio.Semaphore(MOST_ASIDE_AT_ONCE)
+        self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
         self._lanes = lanes.Lanes()
@@ -131,18 +138,31 @@ class Courier:
         self._wakes: list[float] = []
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Deliver until `stop`. The lease of what is claimed but not yet recorded at a hard stop simply runs out."""
+        """Deliver until `stop`. Then what is under way is finished, what waits for its turn is given back, and all of
+        it is written. The lease of what cannot be written then, or of all at a hard stop, simply runs out."""
         recorder = asyncio.create_task(self._record_for_ever())
         try:
             while not stop.is_set():
                 if not await self._claim_some() and not stop.is_set():
                     await self._wait(stop)
+            self._stopping = True
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=self._settings.delivery_timeout_s + MARGIN_S)
-            await asyncio.wait_for(self._written.wait(), timeout=5)
+            await self._write_the_last()
         finally:
-            recorder.cancel()
-            await asyncio.wait([recorder])
+            writing = [recorder, *self._put_aside]
+            for task in writing:
+                task.cancel()
+            await asyncio.wait(writing)
+
+    async def _write_the_last(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WRITES_S):
+                await self._written.wait()
+                while self._put_aside:
+                    await asyncio.wait(self._put_aside)
+                return
+        log.warning("stopped_with_unwritten_results", of_endpoints=len(self._aside))
 
     # -- claiming ----------------------------------------------------------------------------------------------------
 
@@ -155,8 +175,8 @@ class Courier:
             heapq.heappop(self._wakes)
         try:
             claimed, again = await self._claim(most)
-        except Problem as problem:
-            log.warning("claim_failed", error=problem.message)
+        except Exception as error:
+            _log_failure("claim_failed", error)
             await asyncio.sleep(RETRY_STORE_S)
             self._look_at = time.monotonic()
             return False
@@ -281,10 +301,11 @@ class Courier:
             self._lanes.ordered.discard(run[0].endpoint_id)
 
     async def _attempt(self, delivery: Claimed, lane: lanes.Lane, give_back_at: float) -> Ended | None:
-        """Send it when its lane has a place. None when that comes too late under this lease, or the lane is shut."""
+        """Send it when its lane has a place. None when that comes too late, or the lane is shut."""
         await lane.enter()
         try:
-            if lane.shut or time.monotonic() + self._settings.delivery_timeout_s > give_back_at:
+            too_late = time.monotonic() + self._settings.delivery_timeout_s > give_back_at
+            if lane.shut or self._stopping or too_late:
                 return None
             ended = await self._sent(delivery)
             if ended.answered is not None:
@@ -403,32 +424,118 @@ class Courier:
             await self._to_write.wait()
             sent, self._ended = self._ended[:MOST_RECORDED], self._ended[MOST_RECORDED:]
             unsent, self._unsent = self._unsent[:MOST_RECORDED], self._unsent[MOST_RECORDED:]
-            await self._until_written(sent, unsent)
-            count_ended(one.completed.error or "delivered" for one in sent)
-            self._lanes.reopen(one.completed.delivery for one in sent)
-            self._look_when_due(sent)
-            if unsent:
-                self._whole_look = None
-                self.bell.set()
+            if self._aside:
+                # Behind what is aside already, or it would keep the others waiting again.
+                both: list[Ended | Claimed] = [*sent, *unsent]
+                self._set_aside([one for one in both if _lane(one) in self._aside])
+                sent = [one for one in sent if _lane(one) not in self._aside]
+                unsent = [one for one in unsent if _lane(one) not in self._aside]
+            await self._write_together(sent, unsent)
             if not self._ended and not self._unsent:
                 self._to_write.clear()
                 self._written.set()
 
-    async def _until_written(self, sent: Sequence[Ended], unsent: Sequence[Claimed]) -> None:
-        """Again and again while Postgres is away: what was sent must not be forgotten."""
-        while True:
-            try:
-                async with self._stores.by_keys() as tx:
-                    if unsent:
-                        await release(tx, unsent)
-                    if sent:
-                        await _record(tx, sent)
-                    await tx.commit()
-            except Problem as problem:
-                log.warning("record_failed", error=problem.message)
-                await asyncio.sleep(RETRY_STORE_S)
-            else:
+    async def _write_together(self, sent: Sequence[Ended], unsent: Sequence[Claimed]) -> None:
+        """Again and again while Postgres is away: what was sent must not be forgotten. Where Postgres is there and yet
+        does not take it, each endpoint's results are written for themselves, and nobody waits for another's."""
+        while (failure := await self._failure(sent, unsent)) is not None:
+            if not isinstance(failure, Unavailable) or isinstance(failure, Busy):
+                self._set_aside([*sent, *unsent])
                 return
+            await asyncio.sleep(RETRY_STORE_S)
+        self._after_writing(sent, unsent)
+
+    def _set_aside(self, results: Sequence[Ended | Claimed]) -> None:
+        by_lane: defaultdict[Lane, list[Ended | Claimed]] = defaultdict(list)
+        for one in results:
+            by_lane[_lane(one)].append(one)
+        for lane, of_lane in by_lane.items():
+            self._lanes.count_unwritten(lane[2], len(of_lane))
+            task = asyncio.create_task(self._write_aside(lane, of_lane))
+            self._aside[lane].add(task)
+            task.add_done_callback(functools.partial(self._not_aside, lane))
+
+    @property
+    def _put_aside(self) -> list["asyncio.Task[None]"]:
+        return [task for tasks in self._aside.values() for task in tasks]
+
+    def _not_aside(self, lane: Lane, task: "asyncio.Task[None]") -> None:
+        self._aside[lane].discard(task)
+        if not self._aside[lane]:
+            del self._aside[lane]
+        if not task.cancelled() and task.exception() is not None:
+            log.error("record_failed", exc_info=task.exception())
+        self._whole_look = None
+        self.bell.set()
+
+    async def _write_aside(self, lane: Lane, results: Sequence[Ended | Claimed]) -> None:
+        """All of one endpoint together, until its rows are free. What Postgres does not take at all is written one by
+        one, at last without what the receiver answered. What then still fails is due again when its lease ends."""
+        try:
+            if await self._taken(results):
+                return
+            for one in results:
+                if not await self._taken([one]) and not await self._taken([_bare(one)]):
+                    log.error("record_given_up", endpoint=wire_id("ep", lane[2]))
+                    self._lanes.reopen([one.completed.delivery if isinstance(one, Ended) else one])
+        finally:
+            self._lanes.count_unwritten(lane[2], -len(results))
+
+    async def _taken(self, results: Sequence[Ended | Claimed]) -> bool:
+        """Whether Postgres took them, once it has looked."""
+        sent = [one for one in results if isinstance(one, Ended)]
+        unsent = [one for one in results if isinstance(one, Claimed)]
+        while True:
+            async with self._aside_at_once:
+                failure = await self._failure(sent, unsent)
+            if failure is None:
+                self._after_writing(sent, unsent)
+                return True
+            if not isinstance(failure, Unavailable):
+                return False
+            await asyncio.sleep(RETRY_STORE_S)
+
+    async def _failure(self, sent: Sequence[Ended], unsent: Sequence[Claimed]) -> Exception | None:
+        """Write them in one transaction. Gives what it failed with."""
+        if not sent and not unsent:
+            return None
+        try:
+            async with self._stores.by_keys() as tx:
+                if unsent:
+                    await release(tx, unsent)
+                if sent:
+                    await _record(tx, sent)
+                await tx.commit()
+        except Exception as error:
+            _log_failure("record_failed", error)
+            return error
+        return None
+
+    def _after_writing(self, sent: Sequence[Ended], unsent: Sequence[Claimed]) -> None:
+        count_ended(one.completed.error or "delivered" for one in sent)
+        self._lanes.reopen(one.completed.delivery for one in sent)
+        self._look_when_due(sent)
+        if unsent:
+            self._whole_look = None
+            self.bell.set()
+
+
+def _lane(one: Ended | Claimed) -> Lane:
+    return one.completed.delivery.lane if isinstance(one, Ended) else one.lane
+
+
+def _bare(one: Ended | Claimed) -> Ended | Claimed:
+    """Without what the receiver answered."""
+    if isinstance(one, Claimed):
+        return one
+    return one._replace(completed=one.completed._replace(response_headers="[]", response_body=""))
+
+
+def _log_failure(event: str, error: Exception) -> None:
+    if isinstance(error, Problem):
+        log.warning(event, error=error.message)
+    else:
+        log.error(event, exc_info=error)
 
 
 async def _record(tx: Transaction, ended: Sequence[Ended]) -> None:

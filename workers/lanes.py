@@ -25,7 +25,8 @@ class Lane:
     """One endpoint's room. `latency_s` is a running mean, None before the first answer.
 
     `shut` sends back what waits: the endpoint has just failed too often or asked for a pause, and the database, which
-    blocks it for every worker, does not know yet. `crowded` says that more is due for it than it had room for.
+    blocks it for every worker, does not know yet; or what it answered cannot be written for now, which `unwritten`
+    counts. `crowded` says that more is due for it than it had room for.
     """
 
     def __init__(self, max_in_flight: int, rate_per_s: int | None) -> None:
@@ -34,6 +35,7 @@ class Lane:
         self._running = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self.taken = 0
+        self.unwritten = 0
         self.crowded = False
         self.latency_s: float | None = None
         self._shut_by: UUID | None = None
@@ -43,7 +45,7 @@ class Lane:
 
     @property
     def shut(self) -> bool:
-        return self._shut_by is not None
+        return self._shut_by is not None or self.unwritten > 0
 
     @property
     def capacity(self) -> int:
@@ -190,5 +192,10 @@ class Lanes:
             if (lane := self._lanes.get(delivery.endpoint_id)) is not None:
                 lane.written(delivery.attempt_id)
 
+    def count_unwritten(self, endpoint_id: UUID, more: int) -> None:
+        """So many results of it more, or less, cannot be written with the others'."""
+        if (lane := self._lanes.get(endpoint_id)) is not None:
+            lane.unwritten = max(0, lane.unwritten + more)
+
     def _forget_idle(self) -> None:
-        self._lanes = {endpoint_id: lane for endpoint_id, lane in self._lanes.items() if lane.taken}
+        self._lanes = {key: lane for key, lane in self._lanes.items() if lane.taken or lane.unwritten}
