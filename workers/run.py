@@ -19,6 +19,7 @@ from api.webhooks.subscribe import target_policy
 from workers import attempts
 from workers.deliver import Courier, listen
 from workers.first_calls import keep_telling
+from workers.holding import keep_holding
 from workers.metrics import keep_counting, keep_counting_workspaces
 from workers.operations import Operator
 from workers.sandboxes import keep_pruning
@@ -52,6 +53,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event | None = None) -> N
         beside.append(asyncio.create_task(keep_counting(stores)))
         beside.append(asyncio.create_task(keep_counting_workspaces(app_stores)))
         beside.append(asyncio.create_task(keep_sealing(stores)))
+        beside.append(asyncio.create_task(keep_holding(stores)))
         beside.append(asyncio.create_task(keep_pruning(stores, app_stores)))
         beside.append(asyncio.create_task(keep_telling(stores, app_stores)))
         if settings.worker_metrics_port:

@@ -18,6 +18,10 @@ from api.stores import Prepared, Transaction
 from api.webhooks.claims import Claimed, Lane
 from api.webhooks.health import Health
 
+# So much is held or made due in the transaction that disables or enables an endpoint.
+HELD_AT_ONCE = 1_000
+BLOCKED_S = 120.0
+
 
 class Completed(NamedTuple):
     """How an attempt ended. `status` is the delivery's next; `delay_s` is when it is due again, if it stays pending.
@@ -105,15 +109,60 @@ _DISABLE = Prepared(
         f"WHERE {_ENDPOINT.format('id')} AND enabled RETURNING id"
     )
 )
+_OF_LANE = "workspace_id = :workspace AND livemode = :mode AND endpoint_id = :endpoint_id"
+# Each kind by its own index, a bounded number at a time.
 _HOLD = Prepared(
-    text(f"UPDATE deliveries SET status = 'held' WHERE {_ENDPOINT.format('endpoint_id')} AND status = 'pending'")
-)
-_RESUME = Prepared(
     text(
-        "UPDATE deliveries SET status = 'pending', due_at = now() "
-        f"WHERE {_ENDPOINT.format('endpoint_id')} AND status = 'held'"
+        f"""
+WITH few AS MATERIALIZED (
+    (SELECT id FROM deliveries WHERE {_OF_LANE} AND status = 'pending' AND order_key IS NULL
+       AND created_at <= coalesce(now() - CAST(:older_than_s AS float8) * interval '1 second', 'infinity')
+     LIMIT :most)
+    UNION ALL
+    (SELECT id FROM deliveries WHERE {_OF_LANE} AND status = 'pending' AND order_key IS NOT NULL
+       AND created_at <= coalesce(now() - CAST(:older_than_s AS float8) * interval '1 second', 'infinity')
+     LIMIT :most)
+), held AS (
+    UPDATE deliveries AS delivery SET status = 'held' FROM few
+    WHERE delivery.workspace_id = :workspace AND delivery.livemode = :mode AND delivery.id = few.id
+      AND delivery.status = 'pending'
+    RETURNING 1
+)
+SELECT count(*) FROM held"""
     )
 )
+# The oldest first, so that what is in order stays in it.
+_RESUME = Prepared(
+    text(
+        f"""
+WITH few AS MATERIALIZED (
+    SELECT id FROM deliveries WHERE {_OF_LANE} AND status = 'held' ORDER BY xid, id LIMIT :most
+), resumed AS (
+    UPDATE deliveries AS delivery SET status = 'pending', due_at = now() FROM few
+    WHERE delivery.workspace_id = :workspace AND delivery.livemode = :mode AND delivery.id = few.id
+      AND delivery.status = 'held'
+    RETURNING order_key
+)
+SELECT count(*) AS count, bool_or(order_key IS NOT NULL) OR bool_or((
+    SELECT ordering <> 'none' FROM endpoints WHERE workspace_id = :workspace AND livemode = :mode AND id = :endpoint_id
+)) AS in_order
+FROM resumed"""
+    )
+)
+_BLOCK = Prepared(
+    text(
+        """
+INSERT INTO endpoint_health AS health (workspace_id, livemode, endpoint_id, blocked_until)
+SELECT CAST(:workspace AS uuid), CAST(:mode AS boolean), CAST(:endpoint_id AS uuid),
+       now() + CAST(:for_s AS float8) * interval '1 second'
+WHERE EXISTS (SELECT FROM endpoints WHERE workspace_id = :workspace AND livemode = :mode AND id = :endpoint_id)
+ON CONFLICT (workspace_id, livemode, endpoint_id) DO UPDATE
+SET blocked_until = greatest(health.blocked_until, excluded.blocked_until)"""
+    )
+)
+_LET_BE_TRIED = Prepared(text(f"UPDATE endpoint_health SET blocked_until = NULL WHERE {_OF_LANE}"))
+# Of what `_BLOCK` made, and not the health of an endpoint that has answered badly since.
+_UNBLOCK = Prepared(text(f"DELETE FROM endpoint_health WHERE {_OF_LANE} AND breaker = 'closed' AND recent_count = 0"))
 _FORGET_HEALTH = Prepared(text(f"DELETE FROM endpoint_health WHERE {_ENDPOINT.format('endpoint_id')}"))
 _READ_HEALTH = Prepared(
     text(
@@ -169,16 +218,35 @@ async def disable(tx: Transaction, lane: Lane, reason: str) -> bool:
     return stopped is not None
 
 
-async def hold(tx: Transaction, lane: Lane) -> None:
-    """Let what waits for an endpoint wait until it is enabled."""
-    await tx.run(_HOLD, **_lane(lane))
+async def hold(tx: Transaction, lane: Lane, *, most: int = HELD_AT_ONCE, older_than_s: float | None = None) -> int:
+    """Let what waits for an endpoint wait until it is enabled, up to `most` of it: a backlog may have millions of rows.
+    Until the rest is held too, which `workers/holding` sees to, nothing is sent. Gives how many."""
+    held: int = await tx.value(_HOLD, **_lane(lane), most=most, older_than_s=older_than_s)
+    if held >= most:
+        await tx.run(_BLOCK, **_lane(lane), for_s=BLOCKED_S)
+    else:
+        # Nothing but a test goes there now, and that is to show at once whether it answers again.
+        await tx.run(_LET_BE_TRIED, **_lane(lane))
+    return held
 
 
 async def resume(tx: Transaction, lane: Lane) -> None:
     """Make due what was held, and forget how the endpoint failed."""
     await tx.run(_FORGET_HEALTH, **_lane(lane))
-    await tx.run(_RESUME, **_lane(lane))
+    await resume_some(tx, lane)
     tx.ring_on_commit()
+
+
+async def resume_some(tx: Transaction, lane: Lane, *, most: int = HELD_AT_ONCE) -> int:
+    """Make due up to `most` of what is held. What is in order waits until all of it is. Gives how many."""
+    row = await tx.first(_RESUME, **_lane(lane), most=most)
+    assert row is not None
+    if row["count"] >= most and row["in_order"]:
+        await tx.run(_BLOCK, **_lane(lane), for_s=BLOCKED_S)
+    elif row["count"] < most:
+        await tx.run(_UNBLOCK, **_lane(lane))
+    count: int = row["count"]
+    return count
 
 
 async def read_health(tx: Transaction, lane: Lane) -> tuple[Health, datetime]:

@@ -47,6 +47,7 @@ class Endpoint(Tenant, Stamped, Base):
     __table_args__ = (
         CheckConstraint("ordering IN ('none', 'endpoint', 'entity')", name="ordering"),
         CheckConstraint("payload IN ('full', 'thin')", name="payload"),
+        Index("ix_endpoints_disabled", "workspace_id", "livemode", "id", postgresql_where=text("NOT enabled")),
     )
 
     id: Mapped[UUID] = identity("ep")
@@ -177,6 +178,15 @@ class Delivery(Tenant, Base):
             "livemode",
             "id",
             postgresql_where=text("status <> 'delivered'"),
+        ),
+        Index(
+            "ix_deliveries_held",
+            "workspace_id",
+            "livemode",
+            "endpoint_id",
+            "xid",
+            "id",
+            postgresql_where=text("status = 'held'"),
         ),
         Index("ix_deliveries_endpoint", "workspace_id", "livemode", "endpoint_id", "id"),
         Index("ix_deliveries_event", "workspace_id", "livemode", "event_id"),

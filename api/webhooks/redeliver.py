@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, case, func, select, update
 
 from api.accounts.tenancy import one, owned
 from api.db import wire_id
@@ -10,14 +10,17 @@ from api.problems import Conflict
 from api.stores import Prepared, Transaction
 from api.webhooks.expunge import check_not_expunged
 from api.webhooks.log import DELIVERY
-from api.webhooks.models import Delivery
+from api.webhooks.models import Delivery, Endpoint
 
 _LOCK = Prepared(
     select(Delivery.status, Delivery.event_id).where(owned(Delivery), Delivery.id == bindparam("id")).with_for_update()
 )
+_enabled = select(Endpoint.enabled).where(owned(Endpoint), Endpoint.id == Delivery.endpoint_id).scalar_subquery()
 _AGAIN = Prepared(
     update(Delivery)
-    .values(status="pending", due_at=func.now(), claim=None, failures=0, finished_at=None)
+    .values(
+        status=case((_enabled, "pending"), else_="held"), due_at=func.now(), claim=None, failures=0, finished_at=None
+    )
     .where(owned(Delivery), Delivery.id == bindparam("id"))
     .returning(DELIVERY.text())
 )
@@ -30,7 +33,8 @@ class StillUnderWay(Conflict):
 
 
 async def redeliver(tx: Transaction, delivery_id: UUID) -> str:
-    """Make a delivered or dead delivery due again; the attempts it had stay in the log. Gives it as JSON text.
+    """Make a delivered or dead delivery due again, or held where its endpoint is disabled; the attempts it had stay in
+    the log. Gives it as JSON text.
 
     Raises NotFound, StillUnderWay, EventExpunged.
     """

@@ -1,0 +1,28 @@
+"""What is held is found by its endpoint, and endpoints that are disabled by themselves: both are looked for all the
+time, to mend what changed while an event was being written, and to hold or send on a large backlog in steps."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0037"
+down_revision = "0036"
+
+
+def upgrade() -> None:
+    op.create_index(
+        "ix_deliveries_held",
+        "deliveries",
+        ["workspace_id", "livemode", "endpoint_id", "xid", "id"],
+        postgresql_where=sa.text("status = 'held'"),
+    )
+    op.create_index(
+        "ix_endpoints_disabled",
+        "endpoints",
+        ["workspace_id", "livemode", "id"],
+        postgresql_where=sa.text("NOT enabled"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("ix_endpoints_disabled", "endpoints")
+    op.drop_index("ix_deliveries_held", "deliveries")
