@@ -1,4 +1,5 @@
-"""Expunge an event: its payload is gone for good, that it happened and what came of it stays."""
+"""Expunge an event: its payload is gone for good, and what receivers answered, who often repeat what they got. That it
+happened and what came of it stays."""
 
 from uuid import UUID
 
@@ -29,6 +30,15 @@ _STOP = Prepared(
         "AND status IN ('pending', 'held')"
     )
 )
+_FORGET_ANSWERS = Prepared(
+    text(
+        """
+UPDATE attempts AS attempt SET response_headers = NULL, response_body = NULL
+FROM deliveries AS delivery
+WHERE delivery.workspace_id = :workspace_id AND delivery.livemode = :livemode AND delivery.event_id = :id
+  AND attempt.workspace_id = :workspace_id AND attempt.livemode = :livemode AND attempt.delivery_id = delivery.id"""
+    )
+)
 _EXPUNGED = Prepared(
     select(literal_column("1")).where(owned(Event), Event.id == bindparam("id"), Event.expunged_at.is_not(None))
 )
@@ -51,6 +61,8 @@ async def expunge(tx: Transaction, event_id: UUID) -> asyncpg.Record:
         return row
     marked = json.dump(json.load(row["body"]) | {"data": {"expunged": True}})
     row = await one(tx, _EXPUNGE, event_id, "event", "evt", marked=marked)
+    # In the order in which workers lock them.
+    await tx.run(_FORGET_ANSWERS, id=event_id)
     await tx.run(_STOP, id=event_id)
     return row
 

@@ -36,7 +36,8 @@ LIVE = Prepared(
 _LOCK_ENDPOINT = ENDPOINT.lock("url")
 _END = Prepared(
     update(EndpointSecret)
-    .values(expires_at=func.now() + seconds(bindparam("overlap_s", type_=Float)))
+    # One that ends sooner already is not given more time.
+    .values(expires_at=func.least(EndpointSecret.expires_at, func.now() + seconds(bindparam("overlap_s", type_=Float))))
     .where(*_of_endpoint, _live)
 )
 _END_ONE = Prepared(

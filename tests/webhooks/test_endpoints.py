@@ -125,6 +125,19 @@ async def test_the_trace_of_the_request_reaches_the_receiver(
     assert len(second.headers["traceparent"].split("-")[1]) == 32
 
 
+async def test_a_later_rotation_gives_a_key_that_ends_already_no_more_time(workspace: Workspace) -> None:
+    endpoint = await workspace.endpoint("https://hooks.example.com/in")
+    path = f"/v1/endpoints/{endpoint['id']}/secrets"
+    await made(workspace.live, path, {"overlap_s": 60})
+    before = (await workspace.live.get(path)).json()["data"]
+
+    await made(workspace.live, path, {"overlap_s": 604_800})
+
+    after = (await workspace.live.get(path)).json()["data"]
+    assert after[0] == before[0]
+    assert [one["expires_at"] is None for one in after] == [False, False, True]
+
+
 async def test_rotation_signs_with_old_and_new_until_the_old_one_ends(
     workspace: Workspace, receiver: Receiver, courier: Courier, owner: asyncpg.Connection
 ) -> None:

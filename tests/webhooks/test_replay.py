@@ -15,7 +15,7 @@ from api.stores import Scope, Stores
 from api.webhooks.catalogue import TEST, find
 from api.webhooks.outbox import emit_many
 from tests.support.operating import operating, until
-from tests.support.receiver import Receiver
+from tests.support.receiver import Answer, Receiver
 from tests.support.workspace import Workspace, made
 from workers.deliver import Courier
 
@@ -206,6 +206,7 @@ async def test_what_was_delivered_is_not_sent_again_by_mistake(workspace: Worksp
 async def test_an_expunged_payload_is_gone_and_cannot_be_sent(
     workspace: Workspace, settings: Settings, receiver: Receiver, courier: Courier, owner: asyncpg.Connection
 ) -> None:
+    receiver.answer = lambda arrived: Answer(200, {"x-said": "A secret"}, arrived.body)
     endpoint = await workspace.endpoint(receiver.url, "feature.*")
     held = await workspace.endpoint(receiver.url, "feature.*", enabled=False)
     await workspace.feature("A secret")
@@ -217,6 +218,9 @@ async def test_an_expunged_payload_is_gone_and_cannot_be_sent(
         shown = await made(workspace.live, f"/v1/events/{event['id']}/expunge", {})
         assert shown == {**event, "data": {"expunged": True}}
     assert await owner.fetchval("SELECT count(*) FROM events WHERE body LIKE '%A secret%'") == 0
+    # A receiver that repeats what it got is no place to keep it either.
+    assert await owner.fetchval("SELECT count(*) FROM attempts WHERE attempts::text LIKE '%A secret%'") == 0
+    assert await owner.fetchval("SELECT count(*) FROM attempts WHERE status_code = 200") == 1
 
     rows = (await workspace.live.get("/v1/deliveries", params={"event_id": event["id"]})).json()["data"]
     by_endpoint = {row["endpoint_id"]: row for row in rows}
