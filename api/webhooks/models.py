@@ -188,6 +188,14 @@ class Delivery(Tenant, Base):
             "id",
             postgresql_where=text("status = 'held'"),
         ),
+        Index(
+            "ix_deliveries_dead",
+            "workspace_id",
+            "livemode",
+            "endpoint_id",
+            "id",
+            postgresql_where=text("status = 'dead'"),
+        ),
         Index("ix_deliveries_endpoint", "workspace_id", "livemode", "endpoint_id", "id"),
         Index("ix_deliveries_event", "workspace_id", "livemode", "event_id"),
     )

@@ -7,24 +7,51 @@ from api.stores import Prepared
 STATS = Prepared(
     text(
         """
-WITH recent AS (
-    SELECT attempt.error, attempt.latency_ms FROM deliveries AS delivery
-    JOIN attempts AS attempt
-      ON attempt.workspace_id = delivery.workspace_id AND attempt.livemode = delivery.livemode
-     AND attempt.delivery_id = delivery.id
-    WHERE delivery.workspace_id = :workspace_id AND delivery.livemode = :livemode AND delivery.endpoint_id = :id
-      AND attempt.finished_at > now() - interval '24 hours'
-    ORDER BY delivery.id DESC LIMIT 10000
+WITH its AS (
+    SELECT CAST(:workspace_id AS uuid) AS workspace_id, CAST(:livemode AS boolean) AS livemode, CAST(:id AS uuid) AS id
+), due AS (
+    -- These two as a range of rows, in the order of the one index that has it: the queue of all tenants has the same
+    -- due times, the log of the whole workspace the same ids, and both are longer.
+    SELECT id, due_at, attempt_count, finished_at FROM deliveries
+    WHERE (workspace_id, livemode, endpoint_id, due_at) >= (SELECT its.*, CAST('-infinity' AS timestamptz) FROM its)
+      AND (workspace_id, livemode, endpoint_id, due_at) <= (SELECT its.*, CAST('infinity' AS timestamptz) FROM its)
+      AND status = 'pending' AND order_key IS NULL
+    ORDER BY workspace_id, livemode, endpoint_id, due_at LIMIT 10000
+), newest AS (
+    SELECT id, due_at, attempt_count, finished_at FROM deliveries
+    WHERE (workspace_id, livemode, endpoint_id, id) >= (SELECT its.*, roadbed_first_id('1970-01-01') FROM its)
+      AND (workspace_id, livemode, endpoint_id, id) <= (SELECT its.*, roadbed_first_id('9999-12-31') FROM its)
+    ORDER BY workspace_id DESC, livemode DESC, endpoint_id DESC, id DESC LIMIT 10000
+), looked AS (
+    -- Older ones than the newest came to rest long ago, but for those that are tried again.
+    SELECT id FROM (SELECT * FROM newest UNION SELECT * FROM due) AS known
+    WHERE attempt_count > 0 AND coalesce(finished_at > now() - interval '24 hours', true)
+), recent AS (
+    SELECT attempt.error, attempt.latency_ms FROM looked
+    CROSS JOIN LATERAL (
+        SELECT error, latency_ms FROM attempts
+        WHERE workspace_id = :workspace_id AND livemode = :livemode AND delivery_id = looked.id
+          AND id >= roadbed_first_id((now() AT TIME ZONE 'UTC')::date - 2)
+          AND id < roadbed_first_id((now() AT TIME ZONE 'UTC')::date + 1)
+          AND finished_at > now() - interval '24 hours'
+        LIMIT 100
+    ) AS attempt
+    ORDER BY looked.id DESC LIMIT 10000
 ), waiting AS (
-    SELECT status, due_at FROM deliveries
-    WHERE workspace_id = :workspace_id AND livemode = :livemode AND endpoint_id = :id AND status = 'pending'
-    ORDER BY id LIMIT 10000
+    SELECT due_at FROM due
+    UNION ALL
+    (SELECT due_at FROM deliveries
+     WHERE workspace_id = :workspace_id AND livemode = :livemode AND endpoint_id = :id
+       AND status = 'pending' AND order_key IS NOT NULL
+     ORDER BY xid, id LIMIT 10000)
 ), held AS (
     SELECT 1 FROM deliveries
-    WHERE workspace_id = :workspace_id AND livemode = :livemode AND endpoint_id = :id AND status = 'held' LIMIT 10000
+    WHERE workspace_id = :workspace_id AND livemode = :livemode AND endpoint_id = :id AND status = 'held'
+    ORDER BY xid, id LIMIT 10000
 ), dead AS (
     SELECT 1 FROM deliveries
-    WHERE workspace_id = :workspace_id AND livemode = :livemode AND endpoint_id = :id AND status = 'dead' LIMIT 10000
+    WHERE workspace_id = :workspace_id AND livemode = :livemode AND endpoint_id = :id AND status = 'dead'
+    ORDER BY id LIMIT 10000
 )
 SELECT json_build_object(
     'object', 'endpoint_stats',
@@ -37,7 +64,7 @@ SELECT json_build_object(
     'success_rate', (SELECT round(avg(CASE WHEN error IS NULL THEN 1 ELSE 0 END), 4) FROM recent),
     'p50_ms', (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY latency_ms) FROM recent),
     'p95_ms', (SELECT percentile_disc(0.95) WITHIN GROUP (ORDER BY latency_ms) FROM recent),
-    'pending', (SELECT count(*) FROM waiting),
+    'pending', (SELECT least(count(*), 10000) FROM waiting),
     'held', (SELECT count(*) FROM held),
     'dead', (SELECT count(*) FROM dead),
     'oldest_pending_s', (SELECT round(extract(epoch FROM now() - min(due_at)), 3) FROM waiting WHERE due_at <= now())

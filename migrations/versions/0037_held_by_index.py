@@ -1,5 +1,8 @@
-"""What is held is found by its endpoint, and endpoints that are disabled by themselves: both are looked for all the
-time, to mend what changed while an event was being written, and to hold or send on a large backlog in steps."""
+"""What is held or dead is found by its endpoint, and endpoints that are disabled by themselves.
+
+Both are looked for all the time, to mend what changed while an event was being written and to hold or send on a large
+backlog in steps; and how an endpoint stands is asked of logs of millions.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,6 +19,12 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'held'"),
     )
     op.create_index(
+        "ix_deliveries_dead",
+        "deliveries",
+        ["workspace_id", "livemode", "endpoint_id", "id"],
+        postgresql_where=sa.text("status = 'dead'"),
+    )
+    op.create_index(
         "ix_endpoints_disabled",
         "endpoints",
         ["workspace_id", "livemode", "id"],
@@ -25,4 +34,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_endpoints_disabled", "endpoints")
+    op.drop_index("ix_deliveries_dead", "deliveries")
     op.drop_index("ix_deliveries_held", "deliveries")
