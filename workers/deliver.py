@@ -266,6 +266,10 @@ class Courier:
         give_back_at = time.monotonic() + self._lease_s - MARGIN_S
         for run in runs:
             lane = self._lanes.of(run[0])
+            if run[0].order_key is None and not lane.spend():
+                # More than its rate lets through now: the claim knew nothing of this endpoint yet.
+                self._keep(run[0])
+                continue
             lane.take(len(run))
             self._in_flight += len(run)
             if run[0].order_key is not None:
@@ -285,6 +289,10 @@ class Courier:
         try:
             for position, delivery in enumerate(run):
                 rest = run[position:]
+                # In an order each waits for its turn and for the rate; the others had theirs before.
+                in_time = give_back_at - self._settings.delivery_timeout_s
+                if delivery.order_key is not None and not await lane.pass_rate(in_time):
+                    break
                 ended = await self._attempt(delivery, lane, give_back_at)
                 if ended is None:
                     break

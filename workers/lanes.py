@@ -40,7 +40,8 @@ class Lane:
         self.latency_s: float | None = None
         self._shut_by: UUID | None = None
         self._failures_in_row = 0
-        self._tokens = 0.0
+        # Nobody knows of it yet: it had nothing for a while.
+        self._tokens = 0.0 if rate_per_s is None else _most_tokens(rate_per_s)
         self._filled_at = time.monotonic()
 
     @property
@@ -109,9 +110,30 @@ class Lane:
 
     def take(self, count: int) -> None:
         self.taken += count
-        if self.rate_per_s is not None:
-            # Below zero when the first batch was larger than the rate: the debt is waited for.
-            self._tokens = self._refilled() - count
+
+    def spend(self) -> bool:
+        """A token for one request, if its rate lets one through now."""
+        if self.rate_per_s is None:
+            return True
+        if self._refilled() < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    async def pass_rate(self, by: float) -> bool:
+        """Wait for a token. False when none comes by then, in monotonic seconds."""
+        while not self.spend():
+            wait_s = self.until_token_s or 0.0
+            if time.monotonic() + wait_s > by:
+                return False
+            await asyncio.sleep(wait_s)
+        return True
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing would be lost by forgetting it."""
+        spent = self.rate_per_s is not None and self._refilled() < _most_tokens(self.rate_per_s)
+        return not (self.taken or self.unwritten or spent)
 
     def give_back(self, latency_s: float | None) -> None:
         self.taken -= 1
@@ -134,8 +156,7 @@ class Lane:
     def _refilled(self) -> float:
         assert self.rate_per_s is not None
         now = time.monotonic()
-        most = max(1.0, self.rate_per_s * BURST_S)
-        self._tokens = min(most, self._tokens + (now - self._filled_at) * self.rate_per_s)
+        self._tokens = min(_most_tokens(self.rate_per_s), self._tokens + (now - self._filled_at) * self.rate_per_s)
         self._filled_at = now
         return self._tokens
 
@@ -198,4 +219,8 @@ class Lanes:
             lane.unwritten = max(0, lane.unwritten + more)
 
     def _forget_idle(self) -> None:
-        self._lanes = {key: lane for key, lane in self._lanes.items() if lane.taken or lane.unwritten}
+        self._lanes = {endpoint_id: lane for endpoint_id, lane in self._lanes.items() if not lane.idle}
+
+
+def _most_tokens(rate_per_s: int) -> float:
+    return max(1.0, rate_per_s * BURST_S)

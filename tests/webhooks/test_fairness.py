@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import asyncpg
+import pytest
 
 from api.settings import Settings
 from api.stores import WORKER_ROLE, open_stores
@@ -103,6 +104,20 @@ async def test_behind_a_backlog_without_room_only_what_is_new_is_looked_at(
     assert (len(claimed_of_all), all_of_it.left) == (0, 302)
     assert (len(claimed_of_new), new.left) == (0, 1)
     assert {str(one) for one in all_of_it.crowded} == set(room)
+
+
+@pytest.mark.parametrize("ordering", ["none", "endpoint", "entity"])
+async def test_a_rate_holds_from_the_first_batch_on_whatever_the_order(
+    workspace: Workspace, receiver: Receiver, courier: Courier, ordering: str
+) -> None:
+    endpoint = await workspace.endpoint(receiver.url, "feature.created", rate_per_s=5, ordering=ordering, enabled=False)
+    for number in range(12):
+        await workspace.feature(f"Feature {number}")
+    await workspace.live.patch(f"/v1/endpoints/{endpoint['id']}", json={"enabled": True})
+    arrived = await receiver.count(12, within_s=20)
+    for first, sixth in zip(arrived, arrived[6:], strict=False):
+        # Six gaps of a fifth of a second; a tenth of a second's worth may come at once.
+        assert sixth.at - first.at > 0.9
 
 
 async def test_a_rate_limit_is_kept(workspace: Workspace, receiver: Receiver, courier: Courier) -> None:
