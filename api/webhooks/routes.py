@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import func, select
 
 from api import json
 from api.accounts.auth import CallerOf, WorkspaceRoute
@@ -13,6 +14,7 @@ from api.http.pagination import Listing, PageQuery
 from api.http.reply import Reply, all_of, computed, created, no_content
 from api.http.reply import one as one_reply
 from api.http.route import OpenRoute, OpenStores, Tx, operation
+from api.stores import Prepared
 from api.webhooks import catalogue
 from api.webhooks.log import DELIVERIES, DELIVERY_WITH_ATTEMPTS
 from api.webhooks.probe import outcome, send_test
@@ -41,6 +43,8 @@ from api.webhooks.stats import STATS
 from api.webhooks.subscribe import ENDPOINT, change, subscribe
 
 _ENDPOINTS = Listing(ENDPOINT.shape)
+# A log of a million deliveries goes in ten seconds, which is what any other statement may take.
+_PATIENTLY = Prepared(select(func.set_config("statement_timeout", "60s", True)))
 
 router = APIRouter(route_class=WorkspaceRoute, tags=["webhooks"])
 open_router = APIRouter(route_class=OpenRoute, tags=["webhooks"])
@@ -80,6 +84,7 @@ async def update_endpoint(
 @router.delete("/endpoints/{id}", **operation("delete_endpoint", scope="webhooks:write", status=204))
 async def delete_endpoint(tx: Tx, id: EndpointId, precondition: IfMatch) -> Response:
     """Delete an endpoint with its deliveries. To pause it, disable it instead."""
+    await tx.value(_PATIENTLY)
     row = await ENDPOINT.remove(tx, id)
     precondition.check(row["version"])
     return no_content()

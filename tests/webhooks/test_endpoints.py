@@ -4,13 +4,16 @@ import base64
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook
 
+from api.main import create_app
+from api.settings import Settings
 from api.webhooks import signing
 from tests.support.receiver import Answer, Receiver
-from tests.support.workspace import Workspace, made
+from tests.support.workspace import Workspace, made, sign_up
 from workers.deliver import Courier
 
 
@@ -219,3 +222,28 @@ async def test_stats_tell_how_an_endpoint_does(workspace: Workspace, receiver: R
     assert (stats["attempts"], stats["success_rate"], stats["breaker"]) == (3, 0.6667, "closed")
     assert (stats["pending"], stats["held"], stats["dead"]) == (1, 0, 0)
     assert 0 < stats["p50_ms"] <= stats["p95_ms"]
+
+
+async def test_an_endpoint_with_a_large_log_takes_its_time_to_be_deleted(
+    client: httpx.AsyncClient, settings: Settings, owner: asyncpg.Connection
+) -> None:
+    hurried = create_app(settings.model_copy(update={"statement_timeout_ms": 300}))
+    async with (
+        hurried.router.lifespan_context(hurried),
+        httpx.AsyncClient(transport=httpx.ASGITransport(hurried), base_url="http://roadbed.test") as calling,
+        sign_up(calling) as workspace,
+    ):
+        endpoint = await workspace.endpoint("https://hooks.example.com/in", "feature.created")
+        await workspace.feature()
+        await owner.execute(
+            """
+            CREATE FUNCTION odd_slow() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN PERFORM pg_sleep(0.6); RETURN OLD; END $$;
+            CREATE TRIGGER odd_slow BEFORE DELETE ON deliveries FOR EACH ROW EXECUTE FUNCTION odd_slow()
+            """
+        )
+        try:
+            deleted = await workspace.live.delete(f"/v1/endpoints/{endpoint['id']}")
+        finally:
+            await owner.execute("DROP TRIGGER odd_slow ON deliveries; DROP FUNCTION odd_slow()")
+        assert deleted.status_code == 204
