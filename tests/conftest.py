@@ -27,6 +27,7 @@ from api.migrate import migrate_to
 from api.settings import Settings
 from api.stores import WORKER_ROLE, Stores, open_stores
 from tests.support.receiver import Receiver
+from tests.support.told import wrong_events
 from tests.support.workspace import Workspace, sign_up
 from workers.deliver import Courier, listen
 from workers.sender import Sender
@@ -130,11 +131,14 @@ async def owner(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 @pytest.fixture
 async def client(application: FastAPI, owner: asyncpg.Connection) -> AsyncIterator[httpx.AsyncClient]:
-    """An HTTP client without a key, in front of the application. Afterwards every table is emptied."""
+    """An HTTP client without a key, in front of the application. Afterwards every event that was told is held against
+    its schema, and every table is emptied."""
     transport = httpx.ASGITransport(application, raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://roadbed.test") as caller:
         yield caller
+    wrong = await wrong_events(owner)
     await empty_tables(owner)
+    assert wrong == []
 
 
 @pytest.fixture

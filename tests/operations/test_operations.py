@@ -25,7 +25,7 @@ from workers.prune import forget
 
 async def _count_to(tx: Transaction, work: Work) -> Moved:
     """Emits one event a step, so that a step done twice, or not undone, is seen."""
-    await emit(tx, TEST, json.dump({"message": f"step {work.done}"}))
+    await emit(tx, TEST, json.dump({"message": f"step {work.done}", "version": 1}))
     done = work.done + 1
     finished = done == work.params["to"]
     wait_s = work.params.get("wait_s", 0)
@@ -140,7 +140,7 @@ async def test_a_step_that_finds_the_state_wrong_fails_the_operation_with_its_co
     workspace: Workspace, stores: Stores, settings: Settings
 ) -> None:
     async def refuses(tx: Transaction, work: Work) -> Moved:
-        await emit(tx, TEST, json.dump({"message": "never"}))
+        await emit(tx, TEST, json.dump({"message": "never", "version": 1}))
         raise Conflict("The endpoint is gone.")
 
     kind = Kind("refuses", refuses)
