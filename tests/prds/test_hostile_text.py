@@ -59,6 +59,11 @@ def test_a_hostile_line_under_any_heading_is_read_at_once(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LINES)
+def test_a_hostile_line_under_no_heading_is_read_at_once(name: str) -> None:
+    _read("markdown", f"{LINES[name]}\n" * (CHARS // LINE))
+
+
+@pytest.mark.parametrize("name", LINES)
 def test_a_hostile_line_in_a_specification_is_read_at_once(name: str) -> None:
     below = f"{LINES[name]}\n" * (CHARS // LINE // len(SPEC_HEADINGS) + 1)
     _read("speckit", f"# Feature Specification: x\n\n{below}" + "".join(f"{one}\n\n{below}" for one in SPEC_HEADINGS))
@@ -66,4 +71,6 @@ def test_a_hostile_line_in_a_specification_is_read_at_once(name: str) -> None:
 
 def _read(module: str, text: str) -> None:
     """In a process of its own: a pattern that goes on for ever cannot be stopped within one."""
-    subprocess.run([sys.executable, "-P", "-c", READ.format(module)], input=text.encode(), timeout=PATIENCE_S, check=True)
+    subprocess.run(
+        [sys.executable, "-P", "-c", READ.format(module)], input=text.encode(), timeout=PATIENCE_S, check=True
+    )
