@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from api.prds.markdown import MOST_LINE_CHARS
 
+ROOT = Path(__file__).parents[2]
 # Longer lines are not read, so as many of the longest that are as fit.
 LINE = MOST_LINE_CHARS - 100
 CHARS = 200_000
