@@ -73,6 +73,5 @@ def test_a_hostile_line_in_a_specification_is_read_at_once(name: str) -> None:
 
 def _read(module: str, text: str) -> None:
     """In a process of its own: a pattern that goes on for ever cannot be stopped within one."""
-    subprocess.run(
-        [sys.executable, "-P", "-c", READ.format(module)], input=text.encode(), timeout=PATIENCE_S, check=True
-    )
+    command = [sys.executable, "-c", READ.format(module)]
+    subprocess.run(command, input=text.encode(), timeout=PATIENCE_S, check=True, cwd=ROOT)
