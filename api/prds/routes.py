@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BeforeValidator
 
 from api import json
 from api.accounts.auth import CallerOf, WorkspaceRoute
@@ -14,6 +15,7 @@ from api.http.etags import IfMatch, fresh, not_modified
 from api.http.pagination import Listing, PageQuery
 from api.http.reply import Reply, computed, created, one
 from api.http.route import Tx, operation
+from api.http.strict import written
 from api.prds.lint import RULES, Report, lint, lint_reading
 from api.prds.markdown import read
 from api.prds.observe import observe
@@ -72,7 +74,7 @@ _AS_MARKDOWN_OR_JSON: Any = {
 }
 _AS_SARIF: Any = {"responses": {"200": {"content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}}}
 
-Number = Annotated[int, Path(ge=1, le=10**6, description="The version's number.")]
+Number = Annotated[int, Path(ge=1, le=10**6, description="The version's number."), BeforeValidator(written)]
 
 router = APIRouter(route_class=WorkspaceRoute, tags=["prds"])
 
