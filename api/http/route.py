@@ -268,10 +268,9 @@ def _refuse_condition(request: Request) -> None:
 
 
 def _too_large(limit_bytes: int) -> TooLarge:
-    return TooLarge(
-        f"The body is larger than {limit_bytes:,} bytes. Send less, or in several requests.",
-        headers={"Connection": "close"},
-    )
+    # The connection stays until the body has come, or its time is over: what arrives at one that was closed is answered
+    # by a reset, and with it the client's system throws away the answer that it has not read yet (RFC 9112, 9.6).
+    return TooLarge(f"The body is larger than {limit_bytes:,} bytes. Send less, or in several requests.")
 
 
 async def _transaction(request: Request) -> Transaction:
