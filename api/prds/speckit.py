@@ -26,7 +26,7 @@ def write(title: str, sections: Row) -> str:
     """`spec.md`: scenarios, FR-nnn, SC-nnn, and what is open as [NEEDS CLARIFICATION: …]."""
     problem = (sections.get("problem") or {}).get("statement") or sections.get("solution") or title
     blocks = [
-        f"# Feature Specification: {title}",
+        f"# Feature Specification: {_line(title)}",
         f'**Status**: Draft\n**Input**: User description: "{_line(problem)}"',
         "## User Scenarios & Testing *(mandatory)*",
         *(_story(number, story) for number, story in enumerate(sections.get("user_stories") or [], 1)),

@@ -64,3 +64,40 @@ async def test_a_change_may_start_from_the_markdown_of_a_thing(workspace: Worksp
     seen = await workspace.live.get(url, headers={"Accept": "text/markdown"})
     changed = await workspace.live.patch(url, json={"title": "Find"}, headers={"If-Match": seen.headers["etag"]})
     assert (changed.status_code, changed.headers["etag"]) == (200, '"2"')
+
+
+TWO_LINES = "Search\n## Injected"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/prds", {"title": TWO_LINES, "problem": "It is slow."}),
+        (
+            "/v1/decisions",
+            {
+                **DECISION,
+                "title": TWO_LINES,
+                "options": [
+                    {"key": "build", "title": TWO_LINES, "pros": [TWO_LINES], "cons": [TWO_LINES]},
+                    {"key": "buy", "title": "Buy"},
+                ],
+                "criteria": [
+                    {"key": "speed", "title": TWO_LINES, "weight": 0.3},
+                    {"key": "cost", "title": "Cost", "weight": 0.7},
+                ],
+            },
+        ),
+        ("/v1/syncs", {}),
+    ],
+)
+async def test_a_name_of_two_lines_makes_no_heading_in_a_document(
+    workspace: Workspace, path: str, body: dict[str, Any]
+) -> None:
+    await made(workspace.live, "/v1/features", {"title": TWO_LINES, "status": "shipped"})
+    await made(workspace.live, "/v1/blockers", {"title": TWO_LINES, "owner": TWO_LINES, "severity": "high"})
+    url = f"{path}/{(await made(workspace.live, path, body))['id']}"
+    for query in ("", "?format=nygard", "?format=log4brains") if path == "/v1/decisions" else ("",):
+        page = (await workspace.live.get(url + query, headers={"Accept": "text/markdown"})).text
+        assert "Search ## Injected" in page
+        assert "## Injected" not in page.splitlines()
