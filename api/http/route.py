@@ -112,6 +112,10 @@ class WireRequest(Request):
         if self.headers.get("content-encoding", "identity").lower() != "identity":
             raise UnsupportedMediaType("Send the body as it is, without Content-Encoding.")
         self.parsed = json.load_hostile(self.raw)
+        if self.parsed is None:
+            # Otherwise it would pass for no body at all where one may be left out.
+            message = "must be a JSON object: null is none, and no body is sent as no bytes"
+            raise Invalid(f"body: {message}", errors=(Pointer("model_type", message, "field", ""),))
 
 
 class Route(APIRoute):
