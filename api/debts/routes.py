@@ -10,7 +10,8 @@ from api.db import wire_id
 from api.debts.pitch import pitch
 from api.debts.schemas import DebtCreate, DebtId, DebtPatch, DebtQuery, DebtShown, Pitch
 from api.debts.write import DEBT, create, remove, revise
-from api.http.etags import IfMatch, fresh, not_modified
+from api.http.etags import IfMatch, fresh
+from api.http.negotiation import MARKDOWN, as_markdown_page, negotiated, prefers
 from api.http.pagination import Listing
 from api.http.reply import Reply, created, no_content, one
 from api.http.route import Tx, operation
@@ -63,9 +64,6 @@ async def delete_debt(tx: Tx, id: DebtId, precondition: IfMatch) -> Response:
 async def pitch_debt(tx: Tx, request: Request, id: DebtId) -> Response:
     """The case for leadership with its arithmetic; with `Accept: text/markdown` as a page."""
     written, version = await pitch(tx, id)
-    headers = {"ETag": f'"{version}"', "Vary": "Accept"}
-    if (unchanged := not_modified(request, version)) is not None:
-        return unchanged
-    if "text/markdown" in request.headers.get("accept", ""):
-        return Response(written["markdown"], headers=headers, media_type="text/markdown")
-    return Reply(json.dump(written), headers=headers)
+    if prefers(request, MARKDOWN):
+        return as_markdown_page(request, version, written["markdown"])
+    return negotiated(fresh(request, {"json": json.dump(written), "version": version}))

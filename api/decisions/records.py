@@ -121,6 +121,7 @@ def read(text: str, format: Format | None = None) -> Read:
 
 def write(decision: Mapping[str, Any], format: Format) -> str:
     """A new document. `decision` as it is shown on the wire, plus `status_line`."""
+    decision = _in_lines(decision)
     if format == "nygard":
         return _write_nygard(decision)
     return _write_madr(decision, format)
@@ -134,6 +135,7 @@ def rewrite(text: str, format: Format, was: Mapping[str, Any], now: Mapping[str,
     changed = _changed(was, now)
     if not changed:
         return text
+    now = _in_lines(now)
     newline = "\r\n" if "\r\n" in text else "\n"
     sections = cut(text)
     fresh = {section.title.casefold(): section for section in cut(write(now, format)) if section.level == 2}
@@ -421,6 +423,22 @@ def _spaced(fresh: str, old: str, newline: str) -> str:
 
 def _chosen_title(decision: Mapping[str, Any]) -> str | None:
     return next((option["title"] for option in decision["options"] if option["key"] == decision["chosen"]), None)
+
+
+def _in_lines(decision: Mapping[str, Any]) -> dict[str, Any]:
+    """The decision whose names and points are a line each: of two lines the second could be a heading."""
+    told = {name: _line(decision[name]) for name in ("title", "decided_by")}
+    criteria = [{**one, "title": _line(one["title"])} for one in decision["criteria"]]
+    sides = ("pros", "cons")
+    options = [
+        {**one, "title": _line(one["title"]), **{side: [_line(point) for point in one[side]] for side in sides}}
+        for one in decision["options"]
+    ]
+    return {**decision, **told, "criteria": criteria, "options": options}
+
+
+def _line(text: str | None) -> str | None:
+    return text and " ".join(text.splitlines())
 
 
 def _write_nygard(decision: Mapping[str, Any]) -> str:

@@ -32,7 +32,8 @@ from api.decisions.schemas import (
     TcoQuestion,
     Verdict,
 )
-from api.http.etags import IfMatch, fresh, not_modified
+from api.http.etags import IfMatch, fresh
+from api.http.negotiation import MARKDOWN, as_markdown_page, negotiated, prefers
 from api.http.pagination import Listing
 from api.http.reply import Reply, computed, created, one
 from api.http.route import Tx, operation
@@ -91,11 +92,10 @@ async def verify_decisions(tx: Tx, query: Annotated[ChainQuery, Query()]) -> Rep
 )
 async def get_decision(tx: Tx, request: Request, id: DecisionId, view: Annotated[DecisionView, Query()]) -> Response:
     """One decision; with `Accept: text/markdown` as a record of the format that it came in, or another."""
-    if "text/markdown" not in request.headers.get("accept", ""):
-        return fresh(request, await DECISION.read(tx, id))
+    if not prefers(request, MARKDOWN):
+        return negotiated(fresh(request, await DECISION.read(tx, id)))
     text, version = await as_markdown(tx, id, view.format)
-    headers = {"ETag": f'"{version}"', "Vary": "Accept"}
-    return not_modified(request, version) or Response(text, headers=headers, media_type="text/markdown")
+    return as_markdown_page(request, version, text)
 
 
 @router.patch("/decisions/{id}", **operation("update_decision", scope="decisions:write", returns=DecisionShown))

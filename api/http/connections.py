@@ -18,6 +18,7 @@ from api.problems import HeadTooLarge, Invalid, Problem
 
 log = structlog.get_logger()
 MOST_HEAD_BYTES = 65_536
+LINGER_S = 2.0
 
 
 def prompt(message_timeout_s: float, base_url: str) -> type[HttpToolsProtocol]:
@@ -35,6 +36,7 @@ class _PromptProtocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _in_head = True
     _head_bytes = 0
+    _refused = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -45,7 +47,7 @@ class _PromptProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self._refused or self.transport.is_closing():
             return
         super().data_received(data)
         if self._in_head and not self.transport.is_closing():
@@ -76,7 +78,15 @@ class _PromptProtocol(HttpToolsProtocol):
         head = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in headers)
         self.transport.write(f"{head}\r\n".encode("latin-1") + body)
-        self.transport.close()
+        # Not closed at once: the answer would be lost with what is still on its way to us (RFC 9112, 9.6).
+        self.transport.write_eof()
+        self._refused = True
+        if self.cycle is not None:
+            # Whoever waits for the rest of a body waits for nothing, and has nothing more to say.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self._stop_waiting()
+        self._deadline = self.loop.call_later(min(LINGER_S, self.message_timeout_s), self.transport.close)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -86,6 +96,9 @@ class _PromptProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
+            raise ValueError("one Host header is needed (RFC 9112, 3.2)")
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

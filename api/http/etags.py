@@ -1,6 +1,7 @@
 """Conditional requests (RFC 9110, section 13). The strong ETag of a resource is, in quotes,
 
 - its version, where it changes with that alone,
+- its version and the name of the form, where that is not JSON,
 - its version and a digest of the answer, where that also shows what time or others change: an age, what is expanded,
 - a digest of the answer, where there is no version: what never changes, and what is computed.
 
@@ -32,6 +33,13 @@ def fresh_as_seen(request: Request, row: Mapping[str, Any]) -> Response:
     """The same for an answer that also shows what changes without the version."""
     tag = f'"{row["version"]}-{_digest(row["json"].encode())}"'
     return _unchanged(request, tag) or Reply(row["json"], headers={"ETag": tag})
+
+
+def fresh_form(request: Request, version: int, media_type: str, text: str) -> Response:
+    """The same for another form than JSON. Strong tags differ where the bytes do (RFC 9110, 8.8.1): who has the JSON
+    does not have this."""
+    tag = f'"{version}-{media_type.rpartition("/")[2]}"'
+    return _unchanged(request, tag) or Response(text, headers={"ETag": tag}, media_type=media_type)
 
 
 def fresh_by_content(request: Request, reply: Reply) -> Response:

@@ -112,6 +112,10 @@ class WireRequest(Request):
         if self.headers.get("content-encoding", "identity").lower() != "identity":
             raise UnsupportedMediaType("Send the body as it is, without Content-Encoding.")
         self.parsed = json.load_hostile(self.raw)
+        if self.parsed is None:
+            # Otherwise it would pass for no body at all where one may be left out.
+            message = "must be a JSON object: null is none, and no body is sent as no bytes"
+            raise Invalid(f"body: {message}", errors=(Pointer("model_type", message, "field", ""),))
 
 
 class Route(APIRoute):
@@ -272,10 +276,9 @@ def _refuse_condition(request: Request) -> None:
 
 
 def _too_large(limit_bytes: int) -> TooLarge:
-    return TooLarge(
-        f"The body is larger than {limit_bytes:,} bytes. Send less, or in several requests.",
-        headers={"Connection": "close"},
-    )
+    # The connection stays until the body has come, or its time is over: what arrives at one that was closed is answered
+    # by a reset, and with it the client's system throws away the answer that it has not read yet (RFC 9112, 9.6).
+    return TooLarge(f"The body is larger than {limit_bytes:,} bytes. Send less, or in several requests.")
 
 
 async def _transaction(request: Request) -> Transaction:

@@ -25,7 +25,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from api import json
 from api.formulas.exact import MAX_DIGITS, MAX_EXPONENT
 from api.http.findings import misplaced
-from api.http.strict import as_json_has_it, number
+from api.http.strict import as_json_has_it, as_query_has_it, number
 from api.problems import invalid_field
 
 MOST_METADATA_BYTES = 16_384
@@ -40,6 +40,10 @@ class Asked(BaseModel):
     """What a query asks, all of it text. A parameter that the operation does not know is an error."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return as_query_has_it(handler(source))
 
 
 class Body(BaseModel):

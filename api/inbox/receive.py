@@ -6,7 +6,7 @@ import time
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Text, bindparam, cast, delete, func, literal, select
 
 from api import json
 from api.accounts.tenancy import insert_owned, owned
@@ -29,7 +29,12 @@ _INSERT = Prepared(insert_owned(InboxMessage.__table__, "headers", "body", "veri
 _beyond = (
     select(InboxMessage.id).where(owned(InboxMessage)).order_by(InboxMessage.id.desc()).offset(MOST_KEPT).limit(1000)
 )
-_TRIM = Prepared(delete(InboxMessage).where(owned(InboxMessage), InboxMessage.id.in_(_beyond)))
+# Of those that arrive together one drops: each would lock the same rows, in no order that they agree on.
+_name = (
+    literal("roadbed inbox ").concat(cast(bindparam("workspace_id"), Text)).concat(cast(bindparam("livemode"), Text))
+)
+_alone = select(func.pg_try_advisory_xact_lock(func.hashtextextended(_name, 0))).scalar_subquery()
+_TRIM = Prepared(delete(InboxMessage).where(owned(InboxMessage), _alone, InboxMessage.id.in_(_beyond)))
 _SECRETS = Prepared(
     select(EndpointSecret.endpoint_id, EndpointSecret.sealed)
     .where(owned(EndpointSecret))

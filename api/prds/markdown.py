@@ -53,11 +53,14 @@ _HEADINGS = {
     "release_phases": "release plan|release phases|phases|rollout plan",
     "open_questions": "open questions|questions",
 }
+_LONGEST_HEADING = 200
 _PART_OF = {heading: part for part, headings in _HEADINGS.items() for heading in headings.split("|")}
-_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*\r?\n?")
+# Whoever writes a line chooses what is in it, so none of these may go over a run of blanks or marks more than once:
+# possessive where a run meets what it may itself hold, and no blanks in front of what is looked for anywhere.
+_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*)\n?")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ITEM = re.compile(r"([ \t]*)([-*+]|\d{1,9}[.)])[ \t]+(.*)", re.DOTALL)
-_LABEL = re.compile(r"\*\*([^*]{1,100}?)\s*(?::\s*\*\*|\*\*\s*:)\s*(.*)", re.DOTALL)
+_LABEL = re.compile(r"\*\*([^*]{1,100}?)\s{0,8}(?::\s{0,8}\*\*|\*\*\s{0,8}:)")
 _DETAIL = re.compile(r"\**([A-Z][A-Za-z ]{1,24}?)\**\s*:\**\s*(.+)", re.DOTALL)
 _REQUIREMENT_ID = re.compile(r"((?:FR|NFR)-\d{3,6})\b\s*(.*)")
 _URL = re.compile(r"https?://[^\s)>\]\"]{1,2000}")
@@ -195,7 +198,7 @@ def label(text: str) -> tuple[str | None, str]:
     (('Performance', '<200ms'), ('FR-001', 'Sync'), (None, 'Sync'))
     """
     match = _LABEL.match(text)
-    return (match[1].strip(), match[2].strip()) if match else (None, text)
+    return (match[1].strip(), text[match.end() :].strip()) if match else (None, text)
 
 
 def details(item: Item) -> tuple[dict[str, str], list[Line]]:
@@ -226,7 +229,7 @@ def _split(text: str) -> list[tuple[str | None, int, list[str]]]:
         match = _HEADING.fullmatch(raw) if fence is None and len(raw) < MOST_LINE_CHARS else None
         if match:
             depth = len(match[1])
-            part = _part(match[2])
+            part = _part(_bare(match[2]))
             if depth == 1 and not titled and part is None:
                 found.append(("title", number, []))
                 level, titled = 7, True
@@ -252,7 +255,14 @@ def _fence_after(fence: str | None, raw: str) -> str | None:
     return None if closes else fence
 
 
+def _bare(heading: str) -> str:
+    """Without the marks that may close it."""
+    return heading.rstrip().rstrip("#").rstrip(" \t")
+
+
 def _part(heading: str) -> str | None:
+    if len(heading) > _LONGEST_HEADING:
+        return None
     plain = re.sub(r"[*_`]", "", re.sub(r"[*_]\(.*?\)[*_]", "", heading))
     plain = re.sub(r"^\d+(\.\d+)*[.)]?\s+", "", plain.strip())
     return _PART_OF.get(" ".join(plain.lower().rstrip(" :?").split()))
@@ -286,7 +296,7 @@ def _read_part(part: str, number: int, raw: list[str], reading: Reading) -> str:
     if part == "title":
         heading = _HEADING.fullmatch(raw[0])
         assert heading is not None
-        reading.title = re.sub(r"^PRD\s*:\s*", "", heading[2].strip(), flags=re.IGNORECASE) or None
+        reading.title = re.sub(r"^PRD\s*:\s*", "", _bare(heading[2]).strip(), flags=re.IGNORECASE) or None
         reading.lines["/title"] = number
         return ""
     lines = [Line(number + place, line.rstrip("\r\n")) for place, line in enumerate(raw)]
@@ -317,7 +327,7 @@ def _read_architecture(part: str, body: list[Line], reading: Reading) -> str:
     return _joined(body[:start] + body[end + 1 :])
 
 
-_FLOW = re.compile(r"\**current flow\**\s*:\s*\**", re.IGNORECASE)
+_FLOW = re.compile(r"current flow\**\s*:\s*\**", re.IGNORECASE)
 _IMPACT = re.compile(r"\**(?:impact|evidence)\**\s*:\s*\**\s*", re.IGNORECASE)
 
 
@@ -336,7 +346,7 @@ def _read_problem(part: str, body: list[Line], reading: Reading) -> str:
             if not text:
                 continue
         elif match := _FLOW.search(text[:MOST_LINE_CHARS]):
-            statement.append(text[: match.start()].rstrip())
+            statement.append(text[: match.start()].rstrip("*").rstrip())
             place, claims = flow, False
             text = text[match.end() :]
         if claims and text.strip():
@@ -355,6 +365,9 @@ def _read_problem(part: str, body: list[Line], reading: Reading) -> str:
     return ""
 
 
+_SOURCE = re.compile(r"\(source:[^()]*\)$")
+
+
 def _evidence(claim: str) -> dict[str, Any]:
     """A claim as it stands, and its number, population, source and date where it has them."""
     url, day = _URL.search(claim), _day(_DATE.search(claim))
@@ -362,7 +375,7 @@ def _evidence(claim: str) -> dict[str, Any]:
     first = next(iter(measures(_DATE.sub("", without_source))), None)
     of = re.search(r"\d\s?(?:%|percent)\s+of\s+(?:all\s+|our\s+)?([A-Za-z][A-Za-z-]*)", claim)
     return {
-        "claim": re.sub(r"\s*\(source:[^()]*\)$", "", claim),
+        "claim": claim[: source.start()].rstrip() if (source := _SOURCE.search(claim)) else claim,
         "value": first.value if first else None,
         "unit": first.unit if first else None,
         "population": of[1] if of else None,
@@ -419,7 +432,7 @@ def _stated_target(keyed: dict[str, str]) -> dict[str, Any]:
     match = re.fullmatch(
         r"(?:(?P<metric>.+?) )?(?P<op><=|>=|<|>|=) (?P<value>-?\d+(?:\.\d+)?)"
         r"(?: (?P<unit>.+?))?(?: at (?P<p>p\d{2}\S*))?",
-        keyed.get("target", "")[:500],
+        keyed.get("target", "")[:200],
     )
     if match is None:
         return {}
@@ -433,15 +446,46 @@ def _read_stack(part: str, body: list[Line], reading: Reading) -> str:
     stack: list[dict[str, Any]] = []
     for item in found:
         layer, rest = label(item.text)
-        for technology in re.split(r"\s\+\s(?![^(]*\))", rest[:MOST_LINE_CHARS]):
-            match = re.fullmatch(r"(.+?)\s*\(([^()]*)\)", technology.strip())
+        for technology in _split_outside(_PLUS, rest[:MOST_LINE_CHARS]):
             reading.lines[f"/stack/{len(stack)}"] = item.line
-            name, role = (match[1], match[2]) if match else (technology.strip(), None)
+            name, role = _role(technology.strip())
             stack.append({"layer": layer or "Other", "technology": name, "role": role})
         loose += item.children
     if stack:
         reading.sections[part] = stack
     return _joined(loose, reading)
+
+
+_PLUS = re.compile(r"[()]|\s\+\s")
+_COMMA = re.compile(r"[(),]")
+
+
+def _split_outside(separator: re.Pattern[str], text: str) -> list[str]:
+    """Split at what is not within brackets: what a bracket closes after, before one opens, is. `separator` finds
+    brackets too."""
+    cuts: list[tuple[int, int]] = []
+    next_bracket = ""
+    for match in reversed(list(separator.finditer(text))):
+        if match[0] in ("(", ")"):
+            next_bracket = match[0]
+        elif next_bracket != ")":
+            cuts.append(match.span())
+    cuts.reverse()
+    begins = [0, *(end for _, end in cuts)]
+    ends = [*(start for start, _ in cuts), len(text)]
+    return [text[begin:end] for begin, end in zip(begins, ends, strict=True)]
+
+
+def _role(technology: str) -> tuple[str, str | None]:
+    """What stands in brackets at the end.
+
+    >>> _role("Redis (cache)"), _role("Redis"), _role("(cache)")
+    (('Redis', 'cache'), ('Redis', None), ('(cache)', None))
+    """
+    name, _, role = technology.removesuffix(")").rpartition("(")
+    if not technology.endswith(")") or ")" in role or not name.strip():
+        return technology, None
+    return name.rstrip(), role
 
 
 def _read_rationale(part: str, body: list[Line], reading: Reading) -> str:
@@ -537,7 +581,7 @@ def _cells(text: str) -> list[str] | None:
     return [cell.strip().replace("\\|", "|") for cell in cells]
 
 
-_FROM_TO = re.compile(r"\bfrom\s+(\d[\d.,]*)\s*(?:%|percent)?\s*(?:→|to|->)\s*(\d[\d.,]*)", re.IGNORECASE)
+_FROM_TO = re.compile(r"\bfrom\s+(\d[\d.,]*+)\s*+(?:%|percent)?+\s*+(?:→|to|->)\s*(\d[\d.,]*)", re.IGNORECASE)
 
 
 def _read_metrics(part: str, body: list[Line], reading: Reading) -> str:
@@ -588,10 +632,10 @@ def _read_phases(part: str, body: list[Line], reading: Reading) -> str:
     phases: list[dict[str, Any]] = []
     for item in found:
         head, text = label(item.text)
-        weeks = re.search(r"\s*\((\d{1,3}(?:\.\d{1,2})?) weeks?\)\s*$", text)
+        weeks = re.search(r"\((\d{1,3}(?:\.\d{1,2})?) weeks?\)$", text.rstrip())
         scope = text[: weeks.start()] if weeks else text
         reading.lines[f"/release_phases/{len(phases)}"] = item.line
-        parts = [one.strip() for one in re.split(r",(?![^(]*\))", scope[:MOST_LINE_CHARS]) if one.strip()]
+        parts = [one.strip() for one in _split_outside(_COMMA, scope[:MOST_LINE_CHARS]) if one.strip()]
         if head is None and len(parts) == 1:
             head, parts = parts[0], []
         name = head or f"Phase {len(phases) + 1}"

@@ -20,13 +20,13 @@ _UNITS = (
 )
 # A digit that belongs to a word or an id (v2, p95, FR-001, 2026-05-01) is no measured number.
 _MEASURE = re.compile(
-    rf"(?P<op>{_BELOW}|{_ABOVE}|=)?\s*(?P<money>[$€£])?(?<![\w.#-])(?P<number>\d{{1,15}}(?:,\d{{3}})*(?:\.\d{{1,9}})?)"
+    rf"(?P<op>{_BELOW}|{_ABOVE}|=)?\s{{0,8}}(?P<money>[$€£])?(?<![\w.#-])(?P<number>\d{{1,15}}(?:,\d{{3}})*(?:\.\d{{1,9}})?)"
     rf"(?:\s?(?P<power>thousand|million|billion)\b|(?P<letter>[KkMB])(?![A-Za-z]))?(?P<plus>\+)?"
     rf"(?:\s?(?P<unit>{_UNITS})|(?![\w-]))",
     re.IGNORECASE,
 )
 _PERCENTILE = re.compile(r"\bp(\d{2}(?:\.\d{1,3})?)\b|\b(\d{2}(?:\.\d{1,3})?)th percentile", re.IGNORECASE)
-_NOUNS = re.compile(r"\s*\(?\s*([A-Za-z][A-Za-z-]*(?: [A-Za-z][A-Za-z-]*){0,4})")
+_NOUNS = re.compile(r"\s*+\(?+\s*+([A-Za-z][A-Za-z-]*(?: [A-Za-z][A-Za-z-]*){0,4})")
 _STOP = frozenset(
     re.findall(
         r"[a-z]+",

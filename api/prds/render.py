@@ -72,7 +72,7 @@ def value_of(part: str, title: str, sections: Row) -> Any:
 
 
 def _template(title: str, sections: Row) -> str:
-    blocks = [f"# PRD: {title}"]
+    blocks = [f"# PRD: {_line(title)}"]
     heading: str | None = None
     for part, line in _TEMPLATE:
         if part is None:
@@ -133,7 +133,7 @@ def _rendered(part: str, value: Any, kept: Row) -> str:
     blank = len(lines) - len("".join(lines).rstrip("\n").split("\n"))
     tail = "\n" * (blank + 1) if kept["text"].endswith("\n") else ""
     if part == "title":
-        return f"# PRD: {value}{tail}"
+        return f"# PRD: {_line(value)}{tail}"
     heading = lines[0].rstrip("\n") if lines and lines[0].lstrip().startswith("#") else None
     body = [text for text in (_RENDERERS[part](value) if value else "", kept["rest"]) if text]
     return "\n".join([*([heading] if heading else []), *body]) + tail

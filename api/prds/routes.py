@@ -6,14 +6,17 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BeforeValidator
 
 from api import json
 from api.accounts.auth import CallerOf, WorkspaceRoute
 from api.db import wire_id
 from api.http.etags import IfMatch, fresh, not_modified
+from api.http.negotiation import MARKDOWN, as_markdown_page, negotiated, prefers
 from api.http.pagination import Listing, PageQuery
 from api.http.reply import Reply, computed, created, one
 from api.http.route import Tx, operation
+from api.http.strict import written
 from api.prds.lint import RULES, Report, lint, lint_reading
 from api.prds.markdown import read
 from api.prds.observe import observe
@@ -72,7 +75,7 @@ _AS_MARKDOWN_OR_JSON: Any = {
 }
 _AS_SARIF: Any = {"responses": {"200": {"content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}}}
 
-Number = Annotated[int, Path(ge=1, le=10**6, description="The version's number.")]
+Number = Annotated[int, Path(ge=1, le=10**6, description="The version's number."), BeforeValidator(written)]
 
 router = APIRouter(route_class=WorkspaceRoute, tags=["prds"])
 
@@ -111,13 +114,10 @@ async def lint_markdown(request: Request, wanted: LintMarkdown) -> Response:
 @router.get("/prds/{id}", **operation("get_prd", scope="prds:read", returns=PrdShown, **_AS_MARKDOWN))
 async def get_prd(tx: Tx, request: Request, id: PrdId) -> Response:
     """One PRD; with `Accept: text/markdown` as a document."""
-    if not _accepts(request, "text/markdown"):
-        reply = fresh(request, await PRD.read(tx, id))
-        reply.headers["Vary"] = "Accept"
-        return reply
+    if not prefers(request, MARKDOWN):
+        return negotiated(fresh(request, await PRD.read(tx, id)))
     row = await document(tx, id)
-    headers = {"ETag": f'"{row["version"]}"', "Vary": "Accept"}
-    return not_modified(request, row["version"]) or Response(as_markdown(row), 200, headers, "text/markdown")
+    return as_markdown_page(request, row["version"], as_markdown(row))
 
 
 @router.patch("/prds/{id}", **operation("update_prd", scope="prds:write", returns=PrdShown))
@@ -260,7 +260,7 @@ def _options(wanted: LintOptions) -> tuple[dict[str, str], frozenset[str]]:
 
 
 def _report(request: Request, report: Report, uri: str) -> Response:
-    if _accepts(request, MEDIA_TYPE):
+    if prefers(request, MEDIA_TYPE):
         return Response(json.dump(sarif(report, uri)), media_type=MEDIA_TYPE)
     return computed(
         {
@@ -272,9 +272,3 @@ def _report(request: Request, report: Report, uri: str) -> Response:
             "suppressed": report.suppressed,
         }
     )
-
-
-def _accepts(request: Request, media_type: str) -> bool:
-    """Whether the caller asks for this form by name; JSON is what everybody else gets."""
-    asked = (part.partition(";") for part in request.headers.get("accept", "").lower().split(","))
-    return any(name.strip() == media_type and "q=0" not in rest.replace(" ", "").split(";") for name, _, rest in asked)

@@ -18,14 +18,15 @@ _STORY = re.compile(
     r"#{2,4}\s+User Story \d+\s*[-–—:]?\s*(.*?)\s*(?:\(Priority:\s*(P\d)\))?\s*(?:🎯.*)?", re.IGNORECASE
 )
 _HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*")
-_CLARIFY = re.compile(r"\[NEEDS CLARIFICATION:?\s*([^\]]*)\]", re.IGNORECASE)
+_WHY = re.compile(r"\*\*(Why this priority|Independent Test)")
+_CLARIFY = re.compile(r"\[NEEDS CLARIFICATION:?\s*([^\]]{0,2000})\]", re.IGNORECASE)
 
 
 def write(title: str, sections: Row) -> str:
     """`spec.md`: scenarios, FR-nnn, SC-nnn, and what is open as [NEEDS CLARIFICATION: …]."""
     problem = (sections.get("problem") or {}).get("statement") or sections.get("solution") or title
     blocks = [
-        f"# Feature Specification: {title}",
+        f"# Feature Specification: {_line(title)}",
         f'**Status**: Draft\n**Input**: User description: "{_line(problem)}"',
         "## User Scenarios & Testing *(mandatory)*",
         *(_story(number, story) for number, story in enumerate(sections.get("user_stories") or [], 1)),
@@ -104,7 +105,7 @@ def _parts(text: str) -> list[tuple[int, str, list[Line]]]:
         line = raw.rstrip("\r\n")
         match = _HEADING.fullmatch(line[:500])
         if match:
-            found.append((number, f"{match[1]} {match[2]}", []))
+            found.append((number, f"{match[1]} {' '.join(match[2].split())}", []))
         else:
             found[-1][2].append(Line(number, line))
     return found
@@ -112,8 +113,8 @@ def _parts(text: str) -> list[tuple[int, str, list[Line]]]:
 
 def _read_story(number: int, name: str, priority: str | None, body: list[Line], reading: Reading) -> None:
     lines = [(line.number, line.text) for line in body if not line.text.startswith("---")]
-    why = [pair for pair in lines if re.match(r"\*\*(Why this priority|Independent Test)", pair[1])]
-    lines = [pair for pair in lines if pair not in why and "[NEEDS CLARIFICATION" not in pair[1]]
+    why = [pair for pair in lines if _WHY.match(pair[1])]
+    lines = [pair for pair in lines if not _WHY.match(pair[1]) and "[NEEDS CLARIFICATION" not in pair[1]]
     first = next((place for place, (_, text) in enumerate(lines) if text.strip()), None)
     text = lines[first][1].strip() if first is not None else name
     if first is None or text.startswith("**"):

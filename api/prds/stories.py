@@ -3,7 +3,9 @@
 import re
 from typing import Any
 
-STORY = re.compile(r"[\s>]*(?:(?:[-*+]|\d{1,9}[.)])\s+)?[\"“*_\s]*As an? \w", re.IGNORECASE)
+# Possessive: no run of blanks is gone over twice, whoever wrote it.
+STORY = re.compile(r"[\s>]*+(?:(?:[-*+]|\d{1,9}[.)])\s++)?+[\"“*_\s]*+As an? \w", re.IGNORECASE)
+_RUN = re.compile(r"[\s*_]{8,}")
 _PARTS = re.compile(
     r"As an? (?P<as_a>[^,]{1,100}?),?\s+I (?P<verb>can|could|want to|want|need to|need|would like to|wish to|)\b"
     r"(?P<i_can>.+?)(?:,?\s+so(?: that)?,?\s+(?P<so_that>.+))?",
@@ -43,7 +45,7 @@ def story_parts(text: str) -> dict[str, str | None]:
     >>> story_parts("As a user, I want results in <200ms so I don't wait.")
     {'as_a': 'user', 'i_can': 'results in <200ms', 'so_that': "I don't wait"}
     """
-    match = _PARTS.fullmatch(text[:MOST_CHARS].strip().rstrip("."))
+    match = _PARTS.fullmatch(_RUN.sub(" ", text[:MOST_CHARS]).strip().rstrip("."))
     if match is None:
         return {"as_a": None, "i_can": None, "so_that": None}
     return {name: (match[name] or "").strip() or None for name in ("as_a", "i_can", "so_that")}
@@ -51,7 +53,7 @@ def story_parts(text: str) -> dict[str, str | None]:
 
 def criterion(text: str) -> dict[str, Any]:
     """An acceptance criterion; one that is written as a scenario has its three parts too."""
-    match = _SCENARIO.fullmatch(text[:MOST_CHARS])
+    match = _SCENARIO.fullmatch(_RUN.sub(" ", text[:MOST_CHARS]))
     parts = {name: match[name].strip() for name in ("given", "when", "then")} if match else {}
     return {"text": text, **parts}
 

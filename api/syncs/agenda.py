@@ -337,7 +337,8 @@ def _markdown(monday: date, told: dict[str, Any]) -> str:
         lines.append("")
         if section["section"] == "priorities" and told["surprises"]:
             lines += ["**Changed outside a sync**", "", *(_surprise(one_) for one_ in told["surprises"]), ""]
-    return "\n".join(lines)
+    # What somebody called a thing stays on its line, and makes no heading of its own.
+    return "\n".join(" ".join(line.splitlines()) for line in lines)
 
 
 def _surprise(surprise: dict[str, Any]) -> str:

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query, Request, Response
 from api import json
 from api.accounts.auth import WorkspaceRoute
 from api.db import wire_id
-from api.http.etags import IfMatch, fresh, fresh_as_seen, not_modified
+from api.http.etags import IfMatch, fresh, fresh_as_seen
+from api.http.negotiation import MARKDOWN, as_markdown_page, negotiated, prefers
 from api.http.pagination import Listing
 from api.http.reply import Reply, created, one
 from api.http.route import Tx, operation
@@ -50,12 +51,9 @@ async def list_syncs(tx: Tx, request: Request, query: Annotated[SyncQuery, Query
 async def get_sync(tx: Tx, request: Request, id: SyncId) -> Response:
     """One sync; with `Accept: text/markdown` its agenda as a page."""
     row = await SYNC.read(tx, id)
-    if "text/markdown" not in request.headers.get("accept", ""):
-        return fresh(request, row)
-    headers = {"ETag": f'"{row["version"]}"', "Vary": "Accept"}
-    markdown = json.load(row["json"])["markdown"]
-    unchanged = not_modified(request, row["version"])
-    return unchanged or Response(markdown, headers=headers, media_type="text/markdown")
+    if not prefers(request, MARKDOWN):
+        return negotiated(fresh(request, row))
+    return as_markdown_page(request, row["version"], json.load(row["json"])["markdown"])
 
 
 @router.patch("/syncs/{id}", **operation("update_sync", scope="syncs:write", returns=SyncShown))

@@ -121,3 +121,27 @@ async def test_a_key_that_is_twice_in_an_object_is_a_400_at_that_key(
 async def test_the_same_key_in_two_objects_is_no_key_twice(workspace: Workspace) -> None:
     body = b'{"title":"a","metadata":{"title":"b","x":[{"y":1},{"y":1}]}}'
     assert (await _sent(workspace.live, "/v1/features", body)).status_code == 201
+
+
+@pytest.mark.parametrize("number", ["1_0", " 5", "5 ", "+5", "05", "٣", "１", "0x5", "", "5.", ".5", "1,0"])
+@pytest.mark.parametrize(
+    ("path", "parameter"),
+    [
+        ("/v1/features", "limit"),
+        ("/v1/features", "score_gte"),
+        ("/v1/scores", "value_lte"),
+        ("/v1/decisions/chain", "after"),
+        ("/v1/events", "wait_s"),
+    ],
+)
+async def test_what_json_would_not_take_for_a_number_is_none_in_a_query(
+    workspace: Workspace, path: str, parameter: str, number: str
+) -> None:
+    answer = await workspace.live.get(path, params={parameter: number})
+    assert pointers(problem(answer, 400)) == [parameter]
+
+
+@pytest.mark.parametrize("number", ["+1", "01", " 1", "1_0", "１"])
+async def test_a_number_in_a_path_is_written_in_one_way(workspace: Workspace, number: str) -> None:
+    prd = (await workspace.live.post("/v1/prds", json={"title": "Search"})).json()
+    problem(await workspace.live.get(f"/v1/prds/{prd['id']}/versions/{number}"), 404)

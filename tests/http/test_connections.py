@@ -34,6 +34,9 @@ MALFORMED = [
     POST + b"Content-Length: " + b"9" * 40 + b"\r\n\r\n{}",
     POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
     POST + b"Transfer-Encoding: chunked, nonsense\r\n\r\n{}",
+    b"GET /health HTTP/1.1\r\n\r\n",
+    b"GET /health HTTP/1.1\r\n" + HOST + b"Host: elsewhere.test\r\n\r\n",
+    b"GET /health HTTP/1.0\r\n" + HOST + HOST + b"\r\n",
 ]
 
 
@@ -68,6 +71,21 @@ async def test_what_was_asked_before_the_nonsense_is_still_answered(url: str) ->
     answers = _answers(await _said(url, b"GET /health HTTP/1.1\r\n" + HOST + b"\r\nnonsense\r\n\r\n"))
     assert [one.status_code for one in answers] in ([200], [200, 400])
     assert answers[0].json()["status"] == "ok"
+
+
+async def test_a_body_that_is_too_large_is_told_so_to_who_is_still_sending_it(url: str, workspace: Workspace) -> None:
+    """Who writes and reads at once loses the answer with the connection when that is closed under what it sends."""
+    headers = {"Authorization": f"Bearer {workspace.live_secret}", "Content-Type": "application/json"}
+    async with httpx.AsyncClient(base_url=url, headers=headers) as caller:
+        for size in (1_100_000, 3_000_000) * 10:
+            problem(await caller.post("/v1/features", content=b"x" * size), 413, "body_too_large")
+            problem(await caller.post("/v1/features", content=_in_chunks(size)), 413, "body_too_large")
+        assert (await caller.post("/v1/features", json={"title": "Small"})).status_code == 201
+
+
+async def _in_chunks(size: int) -> AsyncIterator[bytes]:
+    for _ in range(0, size, 50_000):
+        yield b"x" * 50_000
 
 
 async def _said(url: str, *parts: bytes) -> bytes:

@@ -67,7 +67,7 @@ async def test_a_body_that_is_no_object_is_a_400_that_says_what_it_is_to_be(
 ) -> None:
     path = await url_of(workspace.live, operation)
     headers = {"Content-Type": "application/json"} | ({} if operation.scope is None else dict(workspace.live.headers))
-    for body in (b"[]", b'"x"', b"1", b"true"):
+    for body in (b"[]", b'"x"', b"1", b"true", b" null "):
         answer = await client.request(operation.method, path, content=body, headers=headers)
         assert "must be a JSON object" in problem(answer, 400, "invalid_request")["detail"]
 
