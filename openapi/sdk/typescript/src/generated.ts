@@ -16219,6 +16219,65 @@ export type Workspace = {
 };
 
 /**
+ * There is no such thing: the Problem of a 404.
+ */
+export type NotFoundProblem = {
+    /**
+     * Opens a page about the code.
+     * @minLength 0
+     * @maxLength 2000
+     * @pattern ^https?://
+     * @format uri
+     */
+    type: string;
+    /**
+     * The code in words.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^[^\u0000]*$
+     */
+    title: string;
+    /**
+     * As in HTTP.
+     * @minimum 404
+     * @maximum 404
+     * @format int32
+     */
+    status: number;
+    /**
+     * What happened, and what to do.
+     * @minLength 0
+     * @maxLength 100000
+     * @pattern ^[^\u0000]*$
+     */
+    detail: string;
+    /**
+     * The path of the request.
+     * @minLength 0
+     * @maxLength 100000
+     * @pattern ^[^\u0000]*$
+     */
+    instance: string;
+    /**
+     * The problem, for programs.
+     */
+    code: "not_found";
+    /**
+     * Name it when you write to us.
+     * @minLength 0
+     * @maxLength 64
+     * @pattern ^[^\u0000]*$
+     */
+    request_id: string;
+    /**
+     * Always empty: no field is wrong.
+     * @minItems 0
+     * @maxItems 0
+     */
+    errors: Record<string, unknown>[];
+};
+
+/**
  * What went wrong (RFC 9457).
  */
 export type Problem = {
@@ -16226,6 +16285,7 @@ export type Problem = {
      * Opens a page about the code.
      * @minLength 0
      * @maxLength 2000
+     * @pattern ^https?://
      * @format uri
      */
     type: string;
