@@ -65,7 +65,7 @@ def settle(document: dict[str, Any]) -> None:
     for schema in nodes(document):
         if isinstance(schema.get("properties"), dict) and not _is_example(schema):
             for name, property_ in schema["properties"].items():
-                _describe(name, property_)
+                _describe(name, property_, schema.get("title", ""))
 
 
 def _settle_one(schema: Schema) -> None:
@@ -248,11 +248,11 @@ def any_json() -> Schema:
     }
 
 
-def _describe(name: str, property_: Any) -> None:
+def _describe(name: str, property_: Any, owner: str) -> None:
     if not isinstance(property_, dict) or "$ref" in property_:
         return
     property_.pop("title", None)
-    property_.setdefault("description", describe(name))
+    property_.setdefault("description", describe(name, owner))
 
 
 def _hoist(document: dict[str, Any]) -> None:
