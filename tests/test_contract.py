@@ -162,3 +162,30 @@ async def test_every_emitted_event_is_valid_by_its_schema(workspace: Workspace) 
 def test_every_setting_says_why_it_is_there() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description or name == "log_level", f"ROADBED_{name.upper()} has no description"
+
+
+async def test_what_has_no_body_shows_how_it_refuses_as_it_does_refuse(workspace: Workspace) -> None:
+    """The 404 of each DELETE has an example of its own, and the schema of that one problem alone."""
+    shown = [one for one in operations() if "content" in one.spec["responses"].get("404", {})]
+    assert {one.id for one in shown} == {one.id for one in operations() if one.method == "DELETE"}
+    schema = document()["components"]["schemas"]["NotFoundProblem"]
+    for operation in shown:
+        example = operation.spec["responses"]["404"]["content"]["application/problem+json"]["example"]
+        answer = await workspace.live.delete(example["instance"])
+        told = {name: value for name, value in example.items() if name not in ("type", "request_id")}
+        assert {name: answer.json()[name] for name in told} == told, operation.id
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        for body in (example, answer.json()):
+            Draft202012Validator(schema).validate(body)
+
+
+def test_any_json_value_of_an_answer_holds_such_values_in_its_lists() -> None:
+    schemas = document()["components"]["schemas"]
+    value = {"$ref": "#/components/schemas/EventValue"}
+    assert schemas["Event"]["properties"]["data"]["additionalProperties"] == value
+    assert (len(schemas["EventValue"]["type"]), schemas["EventValue"]["items"]) == (6, value)
+
+
+def test_what_callers_may_write_is_bounded_no_further_than_when_it_was_released() -> None:
+    sent = document()["components"]["schemas"]["FeatureCreate"]["properties"]["metadata"]["additionalProperties"]
+    assert sent["items"] == {}

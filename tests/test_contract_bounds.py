@@ -77,6 +77,16 @@ def test_every_field_says_what_it_is() -> None:
     assert silent == []
 
 
+def test_a_name_that_means_several_things_is_told_for_each() -> None:
+    def told(schema: str, field: str) -> str:
+        words: str = document()["components"]["schemas"][schema]["properties"][field]["description"]
+        return words
+
+    assert told("Moved", "from") == "The rank before; null when it was not ranked."
+    assert told("RoadmapDiff", "from") == "The revision that is compared from."
+    assert told("Reservation", "from") == "The first day."
+
+
 @pytest.mark.parametrize("operation", operations(), ids=str)
 def test_the_examples_of_an_operation_are_valid(operation: Any) -> None:
     bodies = [operation.spec.get("requestBody", {})]
@@ -98,4 +108,4 @@ def test_the_linters_find_nothing(tmp_path: Any) -> None:
     with ThreadPoolExecutor(score.AT_ONCE) as pool:
         rated = pool.submit(score.ready, path)
         assert {name: rules for name, rules in score.lint(path, pool).items() if rules} == {}
-    assert rated.result()["agentReadiness"] >= 91
+    assert rated.result()["agentReadiness"] >= score.BARS["redocly_readiness"][1]

@@ -103,7 +103,9 @@ class Reference:
         return dict(self._document.get("webhooks", {}))
 
     def _named(self) -> dict[str, Any]:
-        return dict(self._document["components"]["schemas"])
+        """The schemas with an entry of their own; one that takes any JSON value has nothing to tell."""
+        schemas = self._document["components"]["schemas"]
+        return {name: schema for name, schema in schemas.items() if not _takes_anything(schema)}
 
     # -- one operation ---------------------------------------------------------------------------------------------
 
@@ -250,6 +252,8 @@ class Reference:
     def _kind(self, schema: Schema) -> str:
         """What a value is, in words; a named schema as a link to its entry."""
         name = _name_of(schema)
+        if _takes_anything(self._schemas.resolve(schema)):
+            return "any JSON value"
         if name:
             _, nullable = self._schemas.without_null(schema)
             return f'<a href="#schema-{escape(name)}">{escape(name)}</a>' + (" or null" if nullable else "")
@@ -258,8 +262,6 @@ class Reference:
                 return " or ".join(self._kind(option) for option in schema[key])
         kind = schema.get("type", "any")
         kinds = kind if isinstance(kind, list) else [kind]
-        if len(kinds) > 5:
-            return "any JSON value"
         return " or ".join(self._simple_kind(one, schema) for one in kinds)
 
     def _simple_kind(self, kind: str, schema: Schema) -> str:
@@ -318,6 +320,12 @@ def _range(low: float | None, high: float | None, unit: str) -> str:
 def _name_of(schema: Schema) -> str:
     reference = str(schema.get("$ref", ""))
     return reference.rpartition("/")[2] if reference.startswith("#/components/schemas/") else ""
+
+
+def _takes_anything(schema: Schema) -> bool:
+    """Whether it names all the types that JSON has."""
+    kinds = schema.get("type")
+    return isinstance(kinds, list) and len(kinds) > 5
 
 
 def _link(anchor: str) -> str:

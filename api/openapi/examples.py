@@ -3,9 +3,15 @@
 import re
 from typing import Any
 
-from api.openapi.operations import operations
+from api.openapi.operations import METHODS, operations
+from api.openapi.protocol import example_problem
 
 _ID = re.compile(r"\^\(?(\w+?)_\[0-7\]")
+_ABSENT = {
+    "/roadmap/overrides/{feature_id}": "{feature_id} has no override.",
+    "/roadmap/items/{feature_id}": "{feature_id} has no horizon.",
+    "/roadmap/scenarios/{id}": "There is no roadmap_scenario {id} here.",
+}
 _ULID = "01h455vb4pex5vsknk084sn02q"
 _TIME = "2026-11-23T09:30:00Z"
 _TEXTS = {
@@ -47,9 +53,23 @@ def add(document: dict[str, Any]) -> None:
     for _, _, operation in operations(document):
         for parameter in operation.get("parameters", []):
             _move_example(parameter)
-    for item in document["paths"].values():
+    for path, item in document["paths"].items():
         for parameter in item.get("parameters", []):
             _move_example(parameter)
+        for method in item.keys() & set(METHODS):
+            refusal = item[method]["responses"].get("404", {})
+            for content in refusal.get("content", {}).values():
+                content["example"] = _absent(path, item["parameters"], schemas)
+
+
+def _absent(path: str, parameters: list[dict[str, Any]], schemas: dict[str, Any]) -> dict[str, Any]:
+    """What the operations of this path answer when the first thing that the path names is not there."""
+    ids = {one["name"]: str(example(one["schema"], schemas, name=one["name"])) for one in parameters}
+    things, _, first = path.partition("}")[0].rpartition("/{")
+    kind = things.rpartition("/")[2].removesuffix("s")
+    detail = _ABSENT.get(path, f"There is no {kind} {{{first}}} here.")
+    told = {"instance": "/v1" + path.format(**ids), "detail": detail.format(**ids)}
+    return example_problem("not_found") | told
 
 
 def _move_example(parameter: dict[str, Any]) -> None:

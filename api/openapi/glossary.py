@@ -123,7 +123,7 @@ evidence: What supports it.
 choice: What was chosen.
 percentile: Which percentile.
 superseded_by: What took its place.
-series: The values over time.
+series: What was ranked by, with its variant or version.
 summary: The whole in a few words.
 role: Which role.
 given: What holds at the start.
@@ -362,6 +362,20 @@ timestamp: When it happened.
 type_error: The type of the error.
 secret: Shown once, here.
 expires_at: When it ends; null for never.
+Approval.changes_requested_by: Reviewers whose last verdict on this content asks for changes.
+Approval.required: How many approvals it takes.
+CapacityReservation.from: The first day.
+Freeze.from: When the freeze begins.
+PrdOption.verdict: What became of this option.
+Reservation.from: The first day.
+Reservation.to: The last day.
+Review.verdict: What the reviewer says of this content.
+ReviewAnswered.prd_status: Where the PRD stands after this review.
+ReviewAnswered.verdict: What the reviewer says of this content.
+ReviewCreate.verdict: What the reviewer says of this content.
+ReviewSubmitted.verdict: What the reviewer says of this content.
+RoadmapDiff.from: The revision that is compared from.
+RoadmapDiff.to: The revision that is compared to.
 """
 
 DESCRIPTIONS = dict(line.split(": ", 1) for line in _LINES.strip().splitlines())
@@ -383,14 +397,17 @@ _ENDS = {
 }
 
 
-def describe(name: str) -> str:
-    """One sentence.
+def describe(name: str, owner: str = "") -> str:
+    """One sentence. Where a name means something else in one schema, that schema has a line of its own.
 
     >>> describe("title"), describe("shipped_at")
     ('A short name that people recognise.', 'When it was shipped; RFC 3339, UTC.')
+    >>> describe("from", "RoadmapDiff")
+    'The revision that is compared from.'
     """
-    if name in DESCRIPTIONS:
-        return DESCRIPTIONS[name]
+    for known in (f"{owner}.{name}", name):
+        if known in DESCRIPTIONS:
+            return DESCRIPTIONS[known]
     for end, sentence in _ENDS.items():
         if name.endswith(end) and len(name) > len(end):
             return sentence.format(words=name.removesuffix(end).replace("_", " "))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from api.openapi.glossary import describe
-from api.openapi.protocol import RESPONSES, headers_of
+from api.openapi.protocol import RESPONSES, headers_of, not_found_here
 from api.openapi.schemas import NULL
 
 METHODS = ("get", "put", "post", "patch", "delete")
@@ -17,6 +17,14 @@ _PLAIN = {
     "201": "It was created.",
     "202": "It was accepted.",
     "204": "It is done; there is no body.",
+}
+
+# What stands in an answer that no schema of ours describes.
+_FORMS = {
+    "text/csv": "The same as a table, its first line the names of the columns.",
+    "text/event-stream": "Server-sent events, each with its id, type and data.",
+    "text/markdown": "The same as a page of Markdown.",
+    "application/sarif+json": "The findings as a SARIF 2.1.0 log.",
 }
 
 
@@ -86,6 +94,8 @@ def _responses(path: str, method: str, operation: dict[str, Any]) -> None:
         if response.get("description") == "Successful Response":
             response["description"] = _PLAIN.get(status, "It is done.")
         response["headers"] = headers_of(status) | response.get("headers", {})
+        for media_type in response.get("content", {}).keys() & _FORMS.keys():
+            response["content"][media_type]["schema"].setdefault("description", _FORMS[media_type])
         if operation.get("deprecated"):
             response["headers"] |= {
                 name: {"$ref": f"#/components/headers/{name}"} for name in ("Deprecation", "Sunset", "Link")
@@ -108,6 +118,8 @@ def _responses(path: str, method: str, operation: dict[str, Any]) -> None:
     if method == "post":
         statuses |= {"409", "422"}
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
+    if "404" in statuses and all("content" not in response for response in responses.values()):
+        responses["404"] = not_found_here()  # what it says when it refuses is all that it ever says
     for status in statuses:
         responses.setdefault(status, {"$ref": f"#/components/responses/{RESPONSES[status][0]}"})
     operation["responses"] = dict(sorted(responses.items()))

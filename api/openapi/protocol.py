@@ -69,6 +69,13 @@ def headers_of(status: str) -> Headers:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
+def not_found_here() -> dict[str, Any]:
+    """The 404 of one operation, which gets an example of its own: with one code, and nothing that points at a field."""
+    response = _response("404")
+    response["content"] = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/NotFoundProblem"}}}
+    return response
+
+
 def example_problem(code: str) -> dict[str, Any]:
     problem = next(problem for problem in every_problem() if problem.code == code)
     return _example(problem)
@@ -119,7 +126,7 @@ def _problem_schemas() -> dict[str, Any]:
         "target": {"$ref": "#/components/schemas/ProblemTarget"},
     }
     problem = {
-        "type": {**text("Opens a page about the code.", 2_000), "format": "uri"},
+        "type": {**text("Opens a page about the code.", 2_000), "format": "uri", "pattern": "^https?://"},
         "title": text("The code in words.", 200),
         "status": {"type": "integer", "format": "int32", "minimum": 400, "maximum": 599, "description": "As in HTTP."},
         "detail": text("What happened, and what to do.", 100_000),
@@ -138,7 +145,19 @@ def _problem_schemas() -> dict[str, Any]:
             "description": "Each thing that is wrong, with its place.",
         },
     }
+    absent = problem | {
+        "status": {**problem["status"], "minimum": 404, "maximum": 404},
+        "code": {"type": "string", "enum": ["not_found"], "description": "The problem, for programs."},
+        "errors": {
+            "type": "array",
+            "minItems": 0,
+            "maxItems": 0,
+            "items": {"type": "object", "description": "There is none.", "properties": {}},
+            "description": "Always empty: no field is wrong.",
+        },
+    }
     return {
+        "NotFoundProblem": _object("NotFoundProblem", "There is no such thing: the Problem of a 404.", absent),
         "Problem": _object("Problem", "What went wrong (RFC 9457).", problem),
         "ProblemError": _object("ProblemError", "One thing that is wrong.", error),
         "ProblemTarget": _object("ProblemTarget", "Where it is.", target),

@@ -65,7 +65,7 @@ def settle(document: dict[str, Any]) -> None:
     for schema in nodes(document):
         if isinstance(schema.get("properties"), dict) and not _is_example(schema):
             for name, property_ in schema["properties"].items():
-                _describe(name, property_)
+                _describe(name, property_, schema.get("title", ""))
 
 
 def _settle_one(schema: Schema) -> None:
@@ -234,7 +234,7 @@ _ALL = ["array", "boolean", "integer", "null", "number", "object", "string"]
 
 
 def any_json() -> Schema:
-    """Any JSON value. Without a name of its own: a component that all resources share would tie them together."""
+    """Any JSON value. No component of it is shared: one that all resources used would tie them together."""
     kinds = ["string", "number", "boolean", "object", "array"]
     return {
         "type": [*kinds, "null"],
@@ -248,17 +248,23 @@ def any_json() -> Schema:
     }
 
 
-def _describe(name: str, property_: Any) -> None:
+def _describe(name: str, property_: Any, owner: str) -> None:
     if not isinstance(property_, dict) or "$ref" in property_:
         return
     property_.pop("title", None)
-    property_.setdefault("description", describe(name))
+    property_.setdefault("description", describe(name, owner))
 
 
 def _hoist(document: dict[str, Any]) -> None:
     """Objects inside objects become components, named by where they were found; the same object only once."""
     components: dict[str, Schema] = document["components"]["schemas"]
     known: dict[str, str] = {}
+    left = {"", *_sent(document)}
+
+    def recursive(schema: Schema, name: str) -> Schema:
+        """Any JSON value in a resource, by a name: what is in its lists is such a value too."""
+        components[name] = {"title": name, **schema, "items": {"$ref": REFERENCE + name}}
+        return {"$ref": REFERENCE + name}
 
     def lifted(schema: Schema, name: str) -> Schema:
         text = repr(schema)
@@ -273,6 +279,8 @@ def _hoist(document: dict[str, Any]) -> None:
     def walk(schema: Any, name: str, top: bool) -> Any:
         if not isinstance(schema, dict):
             return schema
+        if schema == any_json():
+            return schema if root in left else recursive(schema, f"{root}Value")
         for keyword in ("items", "additionalProperties"):
             if isinstance(schema.get(keyword), dict):
                 schema[keyword] = walk(schema[keyword], name + "Item" if keyword == "items" else name + "Value", False)
@@ -282,14 +290,15 @@ def _hoist(document: dict[str, Any]) -> None:
                     walk(one, f"{name}{number or ''}", False) for number, one in enumerate(schema[keyword])
                 ]
         properties = schema.get("properties")
-        if not isinstance(properties, dict):
+        if not properties or not isinstance(properties, dict):
             return schema
         for key, one in properties.items():
             properties[key] = walk(one, name + _camel(key), False)
         return schema if top or _types(schema) != ["object"] else lifted(schema, name)
 
-    for name, schema in list(components.items()):
-        walk(schema, name, True)
+    for root, schema in list(components.items()):
+        walk(schema, root, True)
+    root = ""  # no component
     for name, item in document.get("webhooks", {}).items():
         content = item["post"]["requestBody"]["content"]["application/json"]
         content["schema"] = walk(content["schema"], _camel(name.replace(".", "_")) + "Event", False)
@@ -300,6 +309,22 @@ def _hoist(document: dict[str, Any]) -> None:
                     for content in part.get("content", {}).values():
                         if "schema" in content:
                             content["schema"] = walk(content["schema"], _camel(operation["operationId"]), False)
+
+
+def _sent(document: dict[str, Any]) -> set[str]:
+    """The components that callers write. What a released contract lets them write has no new bound, however true."""
+    pending: list[Schema] = [
+        item[method]["requestBody"]
+        for item in document["paths"].values()
+        for method in item
+        if method != "parameters" and "requestBody" in item[method]
+    ]
+    found: set[str] = set()
+    while pending:
+        names = {name for node in nodes(pending.pop()) if (name := _named(node)) is not None}
+        pending += [document["components"]["schemas"][name] for name in names - found]
+        found |= names
+    return found
 
 
 def drop_unused(document: dict[str, Any]) -> None:

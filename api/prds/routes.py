@@ -69,7 +69,10 @@ _AS_MARKDOWN_OR_JSON: Any = {
     "responses": {
         "200": {
             "headers": {"ETag": {"$ref": "#/components/headers/ETag"}},
-            "content": {"text/markdown": _TEXT, "application/json": {"schema": {"type": "object"}}},
+            "content": {
+                "text/markdown": _TEXT,
+                "application/json": {"schema": {"type": "object", "description": "Task Master's tasks.json."}},
+            },
         }
     }
 }

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ MADE_BY = "Written by `./run sdk` from openapi/v1.json. Do not edit."
 FORMS = {"text/markdown": "markdown", "application/sarif+json": "sarif"}
 JSON = "application/json"
 TEXT = {"type": "string"}
+SCHEMAS = "#/components/schemas/"
 OUR_ERROR = "new APIError(response, errorBody as Record<string, unknown>)"
 # pydantic writes these for exact decimals; they are no JSON Schema, and the generator refuses what it does not know.
 ANYTHING = ["string", "number", "boolean", "object", "array", "null"]
@@ -105,7 +106,9 @@ def for_the_generator(document: Any) -> Any:
     nullable = {
         f"#/components/schemas/{name}" for name, one in components.items() if one.get("type") == ["object", "null"]
     }
-    document = _rewritten(document, nullable)
+    for name in [name for name, one in components.items() if one.get("type") == ANYTHING]:
+        del components[name]  # what refers to it is any JSON value
+    document = _rewritten(document, nullable, components.keys())
     for name in nullable:
         document["components"]["schemas"][name.rpartition("/")[2]]["type"] = "object"
     document["components"]["schemas"]["JsonValue"] = {"type": ANYTHING, "description": "Any JSON value.", "items": {}}
@@ -160,18 +163,19 @@ def _twin(operation: Any, name: str, media: str) -> dict[str, Any]:
     return {**operation, "operationId": name, "summary": summary, "responses": responses}
 
 
-def _rewritten(node: Any, nullable: set[str]) -> Any:
+def _rewritten(node: Any, nullable: set[str], named: Collection[str]) -> Any:
     if isinstance(node, list):
-        return [_rewritten(item, nullable) for item in node]
+        return [_rewritten(item, nullable, named) for item in node]
     if not isinstance(node, dict):
         return node
-    if node.get("type") == ANYTHING:
+    gone = str(node.get("$ref", "")).startswith(SCHEMAS) and node["$ref"].removeprefix(SCHEMAS) not in named
+    if gone or node.get("type") == ANYTHING:
         return {"$ref": "#/components/schemas/JsonValue"}
     if node.get("$ref") in nullable:
         beside = {name: value for name, value in node.items() if name != "$ref"}
         return {**beside, "oneOf": [{"$ref": node["$ref"]}, {"type": "null"}]}
     return {
-        name: _rewritten(value, nullable)
+        name: _rewritten(value, nullable, named)
         for name, value in node.items()
         if not (name in FOREIGN and isinstance(value, (int, float, str)))
     }

@@ -30,6 +30,14 @@ def test_every_operation_is_a_method_of_each_client() -> None:
     assert not missing
 
 
+def test_any_json_value_has_one_name_in_the_clients_whatever_the_contract_calls_it() -> None:
+    document = json.loads(generate.CONTRACT.read_text())
+    assert "EventValue" in document["components"]["schemas"]
+    read = generate.for_the_generator(document)["components"]["schemas"]
+    assert "EventValue" not in read
+    assert read["Event"]["properties"]["data"]["additionalProperties"] == {"$ref": "#/components/schemas/JsonValue"}
+
+
 def test_a_file_that_is_not_current_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

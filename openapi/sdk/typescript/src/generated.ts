@@ -391,7 +391,7 @@ export type ApiMetrics = {
  */
 export type Approval = {
     /**
-     * Whether it has to be there.
+     * How many approvals it takes.
      * @minimum -9007199254740991
      * @maximum 9007199254740991
      * @format int64
@@ -404,7 +404,7 @@ export type Approval = {
      */
     approved_by: string[];
     /**
-     * The changes requested by.
+     * Reviewers whose last verdict on this content asks for changes.
      * @minItems 0
      * @maxItems 100000
      */
@@ -1488,7 +1488,7 @@ export type CapacityReservation = {
      */
     share: number;
     /**
-     * The rank before; null when it was not ranked.
+     * The first day.
      * @minLength 10
      * @maxLength 10
      * @format date
@@ -5757,7 +5757,7 @@ export type FrameworkList = {
  */
 export type Freeze = {
     /**
-     * The rank before; null when it was not ranked.
+     * When the freeze begins.
      * @minLength 20
      * @maxLength 40
      * @format date-time
@@ -10449,7 +10449,7 @@ export type PrdOption = {
      */
     cost?: string | null;
     /**
-     * What the figures say to do.
+     * What became of this option.
      */
     verdict?: ("chosen" | "rejected" | "fallback") | null;
 };
@@ -11476,14 +11476,14 @@ export type Reservation = {
      */
     share: number;
     /**
-     * The rank before; null when it was not ranked.
+     * The first day.
      * @minLength 10
      * @maxLength 10
      * @format date
      */
     from: string;
     /**
-     * The rank after; null when it is not ranked any more.
+     * The last day.
      * @minLength 10
      * @maxLength 10
      * @format date
@@ -11571,7 +11571,7 @@ export type Review = {
      */
     content_version: number;
     /**
-     * What the figures say to do.
+     * What the reviewer says of this content.
      */
     verdict: "approve" | "request_changes" | "comment";
     /**
@@ -11637,7 +11637,7 @@ export type ReviewAnswered = {
      */
     content_version: number;
     /**
-     * What the figures say to do.
+     * What the reviewer says of this content.
      */
     verdict: "approve" | "request_changes" | "comment";
     /**
@@ -11668,7 +11668,7 @@ export type ReviewAnswered = {
      */
     created_at: string;
     /**
-     * The prd status.
+     * Where the PRD stands after this review.
      */
     prd_status: "draft" | "in_review" | "approved" | "shipped" | "archived";
     approval: Approval;
@@ -11679,7 +11679,7 @@ export type ReviewAnswered = {
  */
 export type ReviewCreate = {
     /**
-     * What the figures say to do.
+     * What the reviewer says of this content.
      */
     verdict: "approve" | "request_changes" | "comment";
     /**
@@ -11843,7 +11843,7 @@ export type ReviewSubmitted = {
      */
     content_version: number;
     /**
-     * What the figures say to do.
+     * What the reviewer says of this content.
      */
     verdict: "approve" | "request_changes" | "comment";
     /**
@@ -12309,7 +12309,7 @@ export type Roadmap = {
      */
     framework: string | null;
     /**
-     * The values over time.
+     * What was ranked by, with its variant or version.
      * @minLength 0
      * @maxLength 4194304
      * @pattern ^[^\u0000]*$
@@ -12348,14 +12348,14 @@ export type RoadmapDiff = {
      */
     livemode: boolean;
     /**
-     * The rank before; null when it was not ranked.
+     * The revision that is compared from.
      * @minLength 30
      * @maxLength 30
      * @pattern ^rev_[0-7][0-9a-hjkmnp-tv-z]{25}$
      */
     from: string;
     /**
-     * The rank after; null when it is not ranked any more.
+     * The revision that is compared to.
      * @minLength 30
      * @maxLength 30
      * @pattern ^rev_[0-7][0-9a-hjkmnp-tv-z]{25}$
@@ -12397,7 +12397,7 @@ export type RoadmapPlan = {
      */
     framework: string;
     /**
-     * The values over time.
+     * What was ranked by, with its variant or version.
      * @minLength 0
      * @maxLength 4194304
      * @pattern ^[^\u0000]*$
@@ -12649,7 +12649,7 @@ export type Scenario = {
      */
     framework: string;
     /**
-     * The values over time.
+     * What was ranked by, with its variant or version.
      * @minLength 0
      * @maxLength 4194304
      * @pattern ^[^\u0000]*$
@@ -13659,7 +13659,7 @@ export type Simulation = {
      */
     framework: string;
     /**
-     * The values over time.
+     * What was ranked by, with its variant or version.
      * @minLength 0
      * @maxLength 4194304
      * @pattern ^[^\u0000]*$
@@ -16219,6 +16219,65 @@ export type Workspace = {
 };
 
 /**
+ * There is no such thing: the Problem of a 404.
+ */
+export type NotFoundProblem = {
+    /**
+     * Opens a page about the code.
+     * @minLength 0
+     * @maxLength 2000
+     * @pattern ^https?://
+     * @format uri
+     */
+    type: string;
+    /**
+     * The code in words.
+     * @minLength 0
+     * @maxLength 200
+     * @pattern ^[^\u0000]*$
+     */
+    title: string;
+    /**
+     * As in HTTP.
+     * @minimum 404
+     * @maximum 404
+     * @format int32
+     */
+    status: number;
+    /**
+     * What happened, and what to do.
+     * @minLength 0
+     * @maxLength 100000
+     * @pattern ^[^\u0000]*$
+     */
+    detail: string;
+    /**
+     * The path of the request.
+     * @minLength 0
+     * @maxLength 100000
+     * @pattern ^[^\u0000]*$
+     */
+    instance: string;
+    /**
+     * The problem, for programs.
+     */
+    code: "not_found";
+    /**
+     * Name it when you write to us.
+     * @minLength 0
+     * @maxLength 64
+     * @pattern ^[^\u0000]*$
+     */
+    request_id: string;
+    /**
+     * Always empty: no field is wrong.
+     * @minItems 0
+     * @maxItems 0
+     */
+    errors: Record<string, unknown>[];
+};
+
+/**
  * What went wrong (RFC 9457).
  */
 export type Problem = {
@@ -16226,6 +16285,7 @@ export type Problem = {
      * Opens a page about the code.
      * @minLength 0
      * @maxLength 2000
+     * @pattern ^https?://
      * @format uri
      */
     type: string;

@@ -4232,6 +4232,22 @@ class Workspace:
 
 
 @dataclass
+class NotFoundProblem:
+    """There is no such thing: the Problem of a 404."""
+    type_: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    errors: List[Dict[str, Any]]
+
+    # Python field name -> wire (JSON) name, for (de)serialization.
+    _field_map: ClassVar[Dict[str, str]] = {"type_": "type"}
+
+
+@dataclass
 class Problem:
     """What went wrong (RFC 9457)."""
     type_: str
