@@ -12,7 +12,7 @@ from alembic import op
 
 from migrations.auditing import audit, no_longer_audit
 
-revision = "0036"
+revision = "0035"
 down_revision = "0034"
 
 # Marks of titles and tenants, and figures, begin with what sorts before every letter.

@@ -7,8 +7,8 @@ backlog in steps; and how an endpoint stands is asked of logs of millions.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0037"
-down_revision = "0036"
+revision = "0036"
+down_revision = "0035"
 
 
 def upgrade() -> None:
