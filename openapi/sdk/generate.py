@@ -1,4 +1,4 @@
-"""`./run sdk`: write the Python, TypeScript and Go clients from openapi/v1.json; `--check` compares, `--build` also packs.
+"""`./run sdk`: write the clients from openapi/v1.json; `--check` compares, `--build` packs wheel and tarball, too.
 
 The same document gives the same bytes. Node comes from the test packages, and the generator from npm, at the versions
 of `tools/package-lock.json`, into an ignored folder on the first run.

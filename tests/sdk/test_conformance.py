@@ -51,6 +51,21 @@ async def test_a_client_passes_every_case(service_url: str, packages: Packages, 
     assert not failures, "\n".join(failures)
 
 
+@pytest.mark.skipif(shutil.which("go") is None, reason="There is no Go here.")
+async def test_gos_verifier_agrees_with_every_vector_of_the_kit(packages: Packages) -> None:
+    vectors = json.loads((generate.KIT / "vectors.json").read_text())
+    steps = [{"verify": str(number)} for number in range(len(vectors))]
+    work = {
+        "cases": [{"name": "vectors", "key": "", "url": "", "steps": steps}],
+        "webhooks": {str(number): vector for number, vector in enumerate(vectors)},
+    }
+    [line] = await _run("go", packages, work)
+
+    said = [outcome.get("error", {"code": "ok"})["code"] for outcome in line["outcomes"]]
+    pairs = zip(vectors, said, strict=True)
+    assert [(one["name"], one["expected"], code) for one, code in pairs if one["expected"] != code] == []
+
+
 def test_the_judge_sees_what_is_wrong() -> None:
     case = {"name": "c", "steps": [{"expect": {"data": {"a": 1}}}], "expect": {"requests": 2, "keys": 1}}
     script = Script([], keys=["x", "y"], requests=3)
@@ -114,7 +129,9 @@ async def _run(language: str, packages: Packages, work: dict[str, Any]) -> list[
 
 
 async def _compiled(folder: Path) -> Path:
-    """The runner of Go beside the client's module, which Go finds there and downloads nothing for."""
+    """The runner of Go beside the client's module, which Go finds there and downloads nothing for. Made once."""
+    if (folder / "runner").exists():
+        return folder / "runner"
     shutil.copytree(generate.HERE / "go", folder / "roadbed")
     shutil.copy(HERE / "go" / "runner.go", folder)
     require = "require roadbed v0.0.0\n\nreplace roadbed => ./roadbed\n"

@@ -249,7 +249,7 @@ func inOrder(raw json.RawMessage) []string {
 func verified(given webhook) (map[string]any, error) {
 	header, now := http.Header{}, time.Now()
 	for name, value := range given.Headers {
-		header.Set(name, value)
+		header.Add(name, value) // two that differ in case are one given twice
 	}
 	if given.Now != nil {
 		now = time.Unix(*given.Now, 0)
