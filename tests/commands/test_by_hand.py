@@ -71,6 +71,16 @@ async def test_from_a_feature_to_a_decision_by_hand(service: str, team: Workspac
     assert not list(tmp_path.glob("*.unfinished"))  # noqa: ASYNC240 - a test waits for its own disk
 
 
+async def test_help_says_the_command_as_it_was_called() -> None:
+    for called in ("./run", "roadbed"):
+        code, out, _ = await ended("features", "list", "--help", ROADBED_CALLED_AS=called)
+        assert (code, f"Usage: {called} features list" in out) == (0, True), out
+        code, out, _ = await ended("--help", ROADBED_CALLED_AS=called)
+        assert (code, "faults, fuzz, sdk" in out) == (0, called == "./run"), out
+    code, out, _ = await ended("--version")
+    assert (code, out) == (0, "roadbed 1.0.0\n")
+
+
 async def test_keys_by_hand(service: str, team: Workspace) -> None:
     remote = {"ROADBED_URL": service, "ROADBED_KEY": team.live_secret}
     code, out, err = await ended("keys", "create", "CI", "--scope", "features:read", "--json", **remote)

@@ -36,7 +36,7 @@ type Options struct {
 
 // Connect gives a client. It is safe for many goroutines, and holds nothing that must be closed.
 func Connect(options Options) *Client {
-	key := first(options.APIKey, os.Getenv("ROADBED_API_KEY"))
+	key := strings.TrimSpace(first(options.APIKey, os.Getenv("ROADBED_API_KEY"))) // one read from a file ends with its line
 	origin := first(options.BaseURL, os.Getenv("ROADBED_BASE_URL"), "http://127.0.0.1:8000")
 	headers := map[string]string{"User-Agent": "roadbed-go/" + version}
 	for name, value := range options.Headers {
