@@ -23,8 +23,8 @@ from api.settings import Settings
 CALLED_AS = os.environ.get("ROADBED_CALLED_AS", "roadbed")
 _OF_THE_CHECKOUT = (
     "For this checkout there are also: test, bench, faults, fuzz, browser, sdk, lock, and score, which scores the "
-    "contract by public linters (with a feat_… it scores that feature). The same commands are `.venv/bin/roadbed` for a "
-    "PATH."
+    "contract by public linters (with a feat_… it scores that feature). The same commands are `.venv/bin/roadbed` for "
+    "a PATH."
 )
 
 app = typer.Typer(
