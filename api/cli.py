@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import gc
 import io
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
@@ -18,14 +19,40 @@ from api.http.findings import sentence
 from api.logs import configure
 from api.settings import Settings
 
+# `./run` has words beside these; its help is this one.
+CALLED_AS = os.environ.get("ROADBED_CALLED_AS", "roadbed")
+_OF_THE_CHECKOUT = (
+    "For this checkout there are also: test, bench, faults, fuzz, browser, sdk, lock, and score, which scores the "
+    "contract by public linters (with a feat_… it scores that feature). The same commands are `.venv/bin/roadbed` for "
+    "a PATH."
+)
+
 app = typer.Typer(
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_OF_THE_CHECKOUT if CALLED_AS == "./run" else None,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Roadbed: the system of record for product decisions.",
 )
 
 STOP_WAIT_S = 10
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from api.openapi import VERSION  # noqa: PLC0415 - commands load only what they need
+
+        typer.echo(f"roadbed {VERSION}")
+        raise typer.Exit
+
+
+@app.callback(help="Roadbed: the system of record for product decisions.")
+def roadbed(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Of the API, and end.")
+    ] = False,
+) -> None:
+    """What stands before the command."""
 
 
 @app.command()
@@ -80,13 +107,13 @@ def migrate(
     to: Annotated[str, typer.Argument(help="A revision, `head`, or `-1` for one back.")] = "head",
 ) -> None:
     """Bring the tables up to date, or back to a revision."""
-    from api.commands.database import postgres  # noqa: PLC0415
+    from api.commands.database import embedded, postgres  # noqa: PLC0415
 
     with _importing():
         import api.models  # noqa: F401, PLC0415
         from api.migrate import migrate_to  # noqa: PLC0415
 
-    url = _settings(logs=sys.stderr).database_url
+    url = embedded(_settings(quiet=True)).database_url
     with sentences(), postgres(url):
         migrate_to(url, to)
     typer.echo(f"The tables are at {to}.")
@@ -118,18 +145,19 @@ def docs() -> None:
 
 
 @app.command()
-def verify() -> None:
+def verify(as_json: JsonOption = False) -> None:
     """Recompute every chain of recorded decisions; ends with 1 when a row was tampered with."""
-    from api.commands.database import postgres  # noqa: PLC0415
+    from api import json  # noqa: PLC0415
+    from api.commands.database import embedded, postgres  # noqa: PLC0415
     from api.commands.verify import verify_all  # noqa: PLC0415
 
-    settings = _settings(logs=sys.stderr)
+    settings = embedded(_settings(quiet=True))
     with sentences(), postgres(settings.database_url):
         chains = asyncio.run(verify_all(settings))
     for chain in chains:
-        for line in chain.lines:
+        for line in [json.dump(chain.as_told)] if as_json else chain.lines:
             typer.echo(line)
-    if not chains:
+    if not chains and not as_json:
         typer.echo("No decision is recorded yet.")
     raise typer.Exit(0 if all(chain.told["intact"] for chain in chains) else 1)
 
@@ -235,7 +263,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal that has no ✓ is no reason to fail
     if any("\udc80" <= character <= "\udcff" for word in sys.argv for character in word):
         sys.exit("roadbed: An argument is not UTF-8. Write it in UTF-8.")
-    app()
+    app(prog_name=CALLED_AS)
 
 
 @contextlib.contextmanager
@@ -248,8 +276,11 @@ def _importing() -> Iterator[None]:
         gc.enable()
 
 
-def _settings(*, serving: bool = False, logs: TextIO | None = None) -> Settings:
-    """Ends with 2 for a wrong setting. What serves has its secrets looked at, too; it logs to standard output."""
+def _settings(*, serving: bool = False, quiet: bool = False) -> Settings:
+    """Ends with 2 for a wrong setting. What serves has its secrets looked at, too; it logs to standard output.
+
+    What a person called has a sentence for what went wrong; `quiet` keeps the log's line of the same off the terminal.
+    """
     try:
         settings = Settings()
     except ValidationError as error:
@@ -259,7 +290,8 @@ def _settings(*, serving: bool = False, logs: TextIO | None = None) -> Settings:
     if serving and (wrong := _wrong_secret(settings)):
         typer.echo(wrong, err=True)
         raise typer.Exit(2)
-    configure(settings.log_level, logs)
+    logged = "critical" if quiet and settings.log_level != "debug" else settings.log_level
+    configure(logged, sys.stderr if quiet else None)
     return settings
 
 

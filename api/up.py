@@ -84,7 +84,8 @@ def _serve_until_told(settings: Settings, data_dir: Path, beside: contextlib.Exi
             beside.close()
             demo, report = _demo(_url(settings), data_dir)
             keys = asdict(demo) if demo else {}
-            _write_private(run_file, {"url": _url(settings), **keys, "pid": os.getpid()})
+            found = {"url": _url(settings), **keys, "database_url": local.servers.database_url, "pid": os.getpid()}
+            _write_private(run_file, found)
             _say(_banner(_url(settings), demo, report, data_dir, time.monotonic() - began))
             _keep_running([*programs.kept(), *_kept_servers(local)], data_dir)
 

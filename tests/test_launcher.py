@@ -181,6 +181,32 @@ def test_words_reach_the_command_from_any_folder_and_data_stays_beside_the_check
     assert said == {"words": ["import", "a file.csv"], "cwd": str(tmp_path), "data_dir": str(installed / ".roadbed")}
 
 
+@pytest.mark.parametrize(
+    ("called", "words"),
+    [
+        (("roadbed", "score", "--help"), ["score", "--help"]),
+        (("score", "feat_1", "reach=1"), ["score", "feat_1", "reach=1"]),
+        (("score", "--url", "http://x", "feat_1"), ["score", "--url", "http://x", "feat_1"]),
+        (("help",), ["--help"]),
+    ],
+)
+def test_a_word_that_the_launcher_has_too_reaches_the_command(
+    installed: Path, path: str, called: tuple[str, ...], words: list[str]
+) -> None:
+    assert json.loads(launch(installed, *called, path=path).stdout)["words"] == words
+
+
+def test_the_command_is_there_for_a_path_and_works_from_any_folder(installed: Path, path: str, tmp_path: Path) -> None:
+    launch(installed, "first", path=path)
+    done = subprocess.run(
+        [installed / ".venv" / "bin" / "roadbed", "score", "a b"],
+        cwd=tmp_path, env={"PATH": f"{path}:/usr/bin:/bin", "HOME": str(tmp_path)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    said = json.loads(done.stdout)
+    assert (said["words"], said["data_dir"]) == (["score", "a b"], str(installed / ".roadbed"))
+
+
 def test_no_word_means_up(installed: Path, path: str) -> None:
     assert json.loads(launch(installed, path=path).stdout)["words"] == ["up"]
 

@@ -45,13 +45,13 @@ class Refused(CannotGoOn):
 
 @dataclass(frozen=True)
 class Remote:
-    """A service, and a key of it."""
+    """A service, and a key of it; none where one is only about to be made."""
 
     url: str
     key: str
 
     def client(self) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {self.key}", "User-Agent": "roadbed-cli"}
+        headers = {"User-Agent": "roadbed-cli"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
         timeout = httpx.Timeout(10, read=READ_TIMEOUT_S)
         return httpx.Client(base_url=f"{self.url}/v1", headers=headers, timeout=timeout, trust_env=False)
 
@@ -113,7 +113,7 @@ def find_remote(url: str | None, key: str | None) -> Remote:
     """Options first, then ROADBED_URL and ROADBED_KEY, then run.json in ROADBED_DATA_DIR. Raises CannotGoOn."""
     url, key = url or os.environ.get("ROADBED_URL"), key or os.environ.get("ROADBED_KEY")
     if not url or not key:
-        run = _run_file()
+        run = run_file()
         url, key = url or run.get("url"), key or run.get("live_key")
     if not url or not key:
         missing = "an address" if not url else "a key"
@@ -198,7 +198,8 @@ def _received(fields: dict[str, str]) -> Received:
     return Received(json.load(text)["id"], fields["event"], text.encode(), fields["id"])
 
 
-def _run_file() -> dict[str, str]:
+def run_file() -> dict[str, str]:
+    """What `./run` tells of itself while it is up; nothing when it is not."""
     path = Path(os.environ.get("ROADBED_DATA_DIR", ".roadbed")) / "run.json"
     try:
         found = json.load(path.read_text())

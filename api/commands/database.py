@@ -8,8 +8,9 @@ import asyncpg
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.commands.connect import CannotGoOn
+from api.commands.connect import CannotGoOn, run_file
 from api.problems import Problem
+from api.settings import Settings
 
 
 @contextlib.contextmanager
@@ -22,6 +23,14 @@ def postgres(url: str) -> Iterator[None]:
     except (OSError, ValueError, Problem, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError) as error:
         way_out = "ROADBED_DATABASE_URL names it, and `migrate` makes its tables; ./run has a Postgres of its own."
         raise CannotGoOn(f"Postgres at {_place(url)} could not be used: {_reason(error)}. {way_out}") from None
+
+
+def embedded(settings: Settings) -> Settings:
+    """With the Postgres of the `./run` that is up, where the environment names none."""
+    found = run_file().get("database_url")
+    if found is None or "database_url" in settings.model_fields_set:
+        return settings
+    return settings.model_copy(update={"database_url": found})
 
 
 def _reason(error: BaseException) -> str:

@@ -1,5 +1,7 @@
 """`roadbed keys`, `features`, `score`, `reprioritize` and `decide`: the API, for hands."""
 
+import sys
+from itertools import islice
 from typing import Any
 
 from api import json
@@ -30,7 +32,10 @@ def revoke_key(remote: Remote, key_id: str, as_json: bool) -> None:
 
 def list_features(remote: Remote, status: list[str], most: int, as_json: bool) -> None:
     query = {"status": ",".join(status)} if status else {}
-    show(every(remote, "/features", most, **query), _FEATURE, as_json)
+    rows = every(remote, "/features", most + 1, **query)
+    show(islice(rows, most), _FEATURE, as_json)
+    if sys.stderr.isatty() and next(rows, None) is not None:
+        print(f"These are the first {most:,}: give --limit for more.", file=sys.stderr)
 
 
 def add_feature(remote: Remote, fields: dict[str, Any], as_json: bool) -> None:

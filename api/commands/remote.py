@@ -181,6 +181,9 @@ def tutorial(
     language: Annotated[str, typer.Option(help="curl, python or typescript.")] = "curl",
     do_all: Annotated[bool, typer.Option("--yes", help="Take every step for me.")] = False,
     wait_s: Annotated[float, typer.Option(min=1, max=3600, help="How long to wait for a step.")] = 300,
+    email: Annotated[
+        str | None, typer.Option(help="Sign up with it first, and begin in a workspace of your own.")
+    ] = None,
     as_json: JsonOption = False,
     url: UrlOption = None,
     key: KeyOption = None,
@@ -188,9 +191,11 @@ def tutorial(
     """From the first key to a recorded decision, a step at a time."""
     with sentences():
         from api.commands import connect  # noqa: PLC0415
+        from api.commands.tutorial import sign_up  # noqa: PLC0415
         from api.commands.tutorial import tutorial as run  # noqa: PLC0415
 
-        run(connect.find_remote(url, key), language, do_all, wait_s, as_json)
+        remote = connect.find_remote(url, key if email is None else "none")
+        run(remote if email is None else sign_up(remote.url, email, as_json), language, do_all, wait_s, as_json)
 
 
 def doctor(as_json: JsonOption = False, url: UrlOption = None, key: KeyOption = None) -> None:

@@ -29,6 +29,11 @@ class Verified:
     told: dict[str, Any]
 
     @property
+    def as_told(self) -> dict[str, Any]:
+        """For pipes."""
+        return {"workspace_id": self.workspace, "livemode": self.livemode, **self.told}
+
+    @property
     def lines(self) -> list[str]:
         """For people: one line, and one more for each fault."""
         name = f"{self.workspace} {'live' if self.livemode else 'test'}"

@@ -41,9 +41,11 @@ def render(contract: dict[str, Any], base_url: str) -> dict[str, Document]:
     for page in pages.values():
         documents[page.path] = Document.of(framed(page, pages, addresses), "text/html")
         documents[f"/docs/{page.name}.md"] = Document.of(page.source, "text/markdown")
+    documents["/docs.md"] = documents["/docs/index.md"]  # as every page is: its address and .md
     reference = Reference(contract, base_url)
     whole = framed_reference(reference.html(), reference.entries(), addresses)
     documents["/docs/api"] = Document.of(whole, "text/html")
+    documents["/docs/api.md"] = Document.of(reference.markdown(), "text/markdown")
     documents["/llms.txt"] = Document.of(_llms(pages, base_url), "text/plain")
     return documents
 
@@ -64,7 +66,8 @@ def _llms(pages: dict[str, Page], base_url: str) -> str:
     index = pages["index"]
     sections = {"Guides": guides(pages), "Errors": within(pages, "errors"), "Decisions": within(pages, "decisions")}
     lines = [f"# {index.title}", "", f"> {index.summary}", ""]
-    lines += ["## API", "", f"- [OpenAPI document]({base_url}/openapi.json): every operation and webhook", ""]
+    lines += ["## API", "", f"- [OpenAPI document]({base_url}/openapi.json): every operation and webhook"]
+    lines += [f"- [API reference]({base_url}/docs/api.md): every operation in a line or two, with its scope", ""]
     for title, members in sections.items():
         lines += [f"## {title}", ""]
         lines += [f"- [{page.title}]({base_url}/docs/{page.name}.md): {page.summary}" for page in members]

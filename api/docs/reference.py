@@ -62,6 +62,14 @@ class Reference:
             + "".join(self._schema(name, schema) for name, schema in sorted(self._named().items()))
         )
 
+    def markdown(self) -> str:
+        """The same for programs that read: each operation with its scope and a call; schemas are in /openapi.json."""
+        parts = [f"# API reference\n\n{self._document['info']['description']}"]
+        for tag, text, operations in self._by_tag():
+            parts += [f"## {_title(tag)}\n\n{text}", *(self._operation_markdown(one) for one in operations)]
+        webhooks = [f"- `{name}`: {item['post'].get('summary', '')}" for name, item in sorted(self._webhooks().items())]
+        return "\n\n".join([*parts, "## Webhooks", "\n".join(webhooks)]) + "\n"
+
     def entries(self) -> list[Entry]:
         """The side navigation, in the order of the page."""
         operations = [
@@ -123,6 +131,16 @@ class Reference:
             f'<div class="examples"><pre><code>{escape(self._curl(operation, parameters))}</code></pre>'
             f"{self._answer_example(spec)}</div></div></section>"
         )
+
+    def _operation_markdown(self, operation: Operation) -> str:
+        spec = operation.spec
+        parameters = [self._schemas.resolve(parameter) for parameter in spec["parameters"]]
+        path = self._document["servers"][0]["url"] + operation.path
+        told = [f"### {operation.method.upper()} {path}", f"`{operation.anchor}`"]
+        told[1] += f", scope `{spec['x-scope']}`" if spec.get("x-scope") else ""
+        told[1] += ", deprecated" if spec.get("deprecated") else ""
+        told += [spec.get("description", ""), f"```text\n{self._curl(operation, parameters)}\n```"]
+        return "\n\n".join(part for part in told if part)
 
     def _parameters(self, parameters: list[dict[str, Any]]) -> str:
         shown = ""

@@ -20,6 +20,7 @@ def install(app: FastAPI) -> None:
 
 
 @router.get("/docs")
+@router.get("/docs.md")
 @router.get("/docs/{name:path}")
 @router.get("/llms.txt")
 async def get_page(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""`./run sdk`: write the Python and TypeScript clients from openapi/v1.json; `--check` compares, `--build` also packs.
+"""`./run sdk`: write the clients from openapi/v1.json; `--check` compares, `--build` packs wheel and tarball, too.
 
 The same document gives the same bytes. Node comes from the test packages, and the generator from npm, at the versions
 of `tools/package-lock.json`, into an ignored folder on the first run.
@@ -25,6 +25,7 @@ TOOLS = HERE / "tools"
 DIST = HERE / "dist"
 PYTHON = Path("python/src/roadbed")
 TYPESCRIPT = Path("typescript/src")
+GO = Path("go")
 MADE_BY = "Written by `./run sdk` from openapi/v1.json. Do not edit."
 # Where `Accept` chooses the form of an answer, each form but JSON is a method of its own, whose name ends so.
 FORMS = {"text/markdown": "markdown", "application/sarif+json": "sarif"}
@@ -71,6 +72,7 @@ def generated() -> dict[Path, str]:
         folder = Path(name)
         (folder / "v1.json").write_text(json.dumps(for_the_generator(document)))
         python, typescript = client("python", "py", folder), client("typescript", "ts", folder)
+        go = client("go", "go", folder)
     events = {name: _model(item) for name, item in sorted(document["webhooks"].items())}
     forms = {twin: media for *_, operation in _operations(document) for twin, media in _forms(operation).items()}
     codes = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
@@ -85,6 +87,9 @@ def generated() -> dict[Path, str]:
         TYPESCRIPT / "accept.ts": typescript_accept(forms),
         TYPESCRIPT / "problems.ts": typescript_problems(codes),
         TYPESCRIPT / "events.ts": typescript_events(events),
+        GO / "generated.go": go_client(go),
+        GO / "accept.go": go_accept(forms),
+        GO / "events.go": go_events(events),
         TYPESCRIPT / "kit.ts": copied("//", KIT / "typescript" / "src" / "roadbed-webhooks.ts"),
     }
 
@@ -273,6 +278,45 @@ def python_events(events: dict[str, str]) -> str:
     text += f"AnyEvent = Union[\n{''.join(f'    {model},{chr(10)}' for model in models)}    UnknownEvent,\n]\n\n"
     pairs = "".join(f'    "{name}": {_python_name(model)},\n' for name, model in events.items())
     return text + f"BY_TYPE: Dict[str, Any] = {{\n{pairs}}}\n"
+
+
+def go_client(text: str) -> str:
+    """The generated Go with its sender and its reader of answers replaced by ours, and its iterators mended.
+
+    Those of lists write a parameter of several values as Go prints a slice, and keep the last of them alone. That of
+    streams asks a service that refuses it again for ever, and takes a frame without data for an event.
+    """
+    text = _replaced(text, "\npackage client\n", "\npackage roadbed\n")
+    text = _replaced(text, "\nfunc send(", "\nfunc generatedSend(")
+    text = _replaced(text, "\nfunc decodeJSON(", "\nfunc generatedDecodeJSON(")
+    text = re.sub(r'base\.Set\("(\w+)", fmt\.Sprint\((\*params\.\w+)\)\)', r'setAll(base, "\1", \2)', text)
+    text = text.replace(
+        "range values {\n\t\t\t\tquery.Set(key, value)", "range values {\n\t\t\t\tquery.Add(key, value)"
+    )
+    opened = "resp, err := open(headers)\n"
+    ended = "\t\t\tif err != nil {\n\t\t\t\tyield(ServerSentEvent{}, err)\n\t\t\t\treturn\n\t\t\t}\n"
+    text = _replaced(text, opened, opened + ended)
+    event = 'if event.Data != nil && event.Data != "" && !yield(event, nil) {'
+    text = _replaced(text, "if !yield(event, nil) {", event)
+    return _without_marks(text)
+
+
+def go_accept(forms: dict[str, str]) -> str:
+    """What an operation asks for that does not ask for JSON."""
+    widest = max(map(len, forms), default=0)
+    listed = "".join(
+        f'\t"{name}":{" " * (widest - len(name) + 1)}"{media}",\n' for name, media in sorted(forms.items())
+    )
+    return f"// {MADE_BY}\n\npackage roadbed\n\nvar accept = map[string]string{{\n{listed}}}\n"
+
+
+def go_events(events: dict[str, str]) -> str:
+    """The models of events by their type."""
+    widest = max(map(len, events))
+    listed = "".join(
+        f'\t"{name}":{" " * (widest - len(name) + 1)}{_python_name(model)}{{}},\n' for name, model in events.items()
+    )
+    return f"// {MADE_BY}\n\npackage roadbed\n\nvar eventTypes = map[string]any{{\n{listed}}}\n"
 
 
 def typescript_accept(forms: dict[str, str]) -> str:

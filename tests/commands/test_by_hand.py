@@ -71,6 +71,16 @@ async def test_from_a_feature_to_a_decision_by_hand(service: str, team: Workspac
     assert not list(tmp_path.glob("*.unfinished"))  # noqa: ASYNC240 - a test waits for its own disk
 
 
+async def test_help_says_the_command_as_it_was_called() -> None:
+    for called in ("./run", "roadbed"):
+        code, out, _ = await ended("features", "list", "--help", ROADBED_CALLED_AS=called)
+        assert (code, f"Usage: {called} features list" in out) == (0, True), out
+        code, out, _ = await ended("--help", ROADBED_CALLED_AS=called)
+        assert (code, "faults, fuzz, browser," in out) == (0, called == "./run"), out
+    code, out, _ = await ended("--version")
+    assert (code, out) == (0, "roadbed 1.0.0\n")
+
+
 async def test_keys_by_hand(service: str, team: Workspace) -> None:
     remote = {"ROADBED_URL": service, "ROADBED_KEY": team.live_secret}
     code, out, err = await ended("keys", "create", "CI", "--scope", "features:read", "--json", **remote)
@@ -129,6 +139,39 @@ async def test_doctor_tells_test_calls_apart_from_live_ones(service: str, team: 
         [told] = [one["detail"] for one in _lines(out)[0]["findings"] if one["check"] == "key"]
         assert said in told, err
         assert other not in told
+
+
+async def test_the_tutorial_signs_up_and_ends_with_a_webhook_that_verifies(service: str, courier: Courier) -> None:
+    remote = {"ROADBED_URL": service, "ROADBED_KEY": "rb_live_nobody", "COLUMNS": "200"}
+    code, out, err = await ended("tutorial", "--yes", "--email", "ada@example.com", "--wait-s", "20", **remote)
+    assert code == 0, err
+    assert "8 of 8 steps" in out
+    said = [line for line in out.splitlines() if line.startswith("✓")]
+    assert "✓ Receive a webhook" in said  # by itself, after another step
+    key = next(word for word in out.split() if word.startswith("rb_live_"))
+    async with httpx.AsyncClient(base_url=service, headers={"Authorization": f"Bearer {key}"}) as caller:
+        messages = (await caller.get("/v1/inbox/messages")).json()["data"]
+    assert messages
+    assert all(message["verified"] for message in messages)
+
+    code, out, _ = await ended("tutorial", ROADBED_URL=service, ROADBED_KEY=key)
+    assert (code, "--email" in out) == (0, True)  # nothing is left to do in this one
+    code, _, err = await ended("tutorial", "--email", "nobody", **remote)
+    assert (code, err.startswith("roadbed: /email:")) == (1, True)
+
+
+async def test_decisions_are_verified_in_the_postgres_of_the_run_that_is_up(
+    service: str, team: Workspace, settings: Settings, tmp_path: Path
+) -> None:
+    decision = await made(team.live, "/v1/decisions", DECISION)
+    await made(team.live, f"/v1/decisions/{decision['id']}/record", {"chosen": "build", "rationale": "Ours."})
+    (tmp_path / "run.json").write_text(json.dumps({"database_url": settings.database_url}))
+    code, out, err = await ended("verify", "--json", ROADBED_DATA_DIR=str(tmp_path))
+    assert code == 0, err
+    assert [(row["length"], row["intact"]) for row in _lines(out)] == [(1, True)]
+    gone = {"ROADBED_DATA_DIR": str(tmp_path), "ROADBED_DATABASE_URL": "postgresql://u:p@127.0.0.1:9/x"}
+    code, _, err = await ended("verify", **gone)
+    assert (code, len(err.splitlines())) == (1, 1)
 
 
 async def test_the_tutorial_walks_to_its_end(service: str, team: Workspace, courier: Courier) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -156,6 +157,42 @@ async def test_a_line_that_is_there_to_be_copied_is_never_broken(application: Fa
     assert all(row[0] in "✓!✗" and len(row) > 1 for row in doctor.splitlines())
     assert len(table.splitlines()) == 2
     assert title.strip() in table
+
+
+@pytest.mark.parametrize("width", [50, 80, 200])
+def test_each_row_has_one_line_in_a_terminal_and_what_is_left_out_is_named(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    row = {"id": "feat_" + "a" * 26, "title": "No terminal holds this " * 20, "status": "in_progress", "labels": []}
+    columns = ("id", "title", "status", "labels", "updated_at")
+    show([row | {"updated_at": "2026-12-01T10:23:17.706893Z"}] * 3, columns, False)
+    head, *rows = _plain(capsys.readouterr().out).splitlines()
+    rows, said = rows[:3], " ".join(rows[3:])
+    assert all(line.startswith(row["id"]) and len(line) <= width for line in rows)
+    assert "…" in rows[0]
+    assert ("status" in head) is (width >= 80)
+    for column in ("title", "status", "labels", "updated at"):
+        assert (column in head) is not (column in said)
+    assert "2026-12-01T10:23:17Z" in rows[0] or "updated at" in said
+
+
+def test_a_row_that_stands_alone_is_told_whole_in_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    row = {"id": "dec_" + "a" * 26, "rationale": "because " * 20, "chosen": "buy"}
+    show([row], ("id", "rationale", "chosen"), False)
+    out = _plain(capsys.readouterr().out)
+    assert out.count("because") == 20
+    assert [line.split()[-1] for line in out.splitlines() if line.startswith("chosen")] == ["buy"]
+    assert "dec_" + "a" * 26 in out
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def test_an_id_stays_whole_where_a_terminal_is_narrow(

@@ -137,6 +137,20 @@ async def test_a_page_is_there_as_markdown_too(site: Site, name: str) -> None:
     assert answer.text == _source(name)
 
 
+async def test_the_address_of_every_page_with_md_is_its_markdown(caller: httpx.AsyncClient) -> None:
+    index = await caller.get("/docs.md")
+    reference = await caller.get("/docs/api.md")
+    document = (await caller.get("/openapi.json")).json()
+
+    assert index.text == _source("index")
+    assert reference.headers["content-type"] == "text/markdown; charset=utf-8"
+    for path, item in document["paths"].items():
+        for method in item.keys() & {"get", "post", "put", "patch", "delete"}:
+            assert f"### {method.upper()} /v1{path}\n" in reference.text
+    assert "`create_feature`, scope `features:write`" in reference.text
+    assert "/docs/api.md" in (await caller.get("/llms.txt")).text
+
+
 async def test_pages_are_under_a_policy_that_lets_nothing_in(caller: httpx.AsyncClient) -> None:
     headers = (await caller.get("/docs")).headers
 
@@ -180,7 +194,7 @@ async def test_llms_txt_lists_every_guide_and_error(caller: httpx.AsyncClient) -
 
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     listed = re.findall(r"\]\(http://roadbed\.test(/docs/[^)]+)\)", answer.text)
-    assert set(listed) == {f"/docs/{name}.md" for name in NAMES if name != "index"}
+    assert set(listed) == {f"/docs/{name}.md" for name in NAMES if name != "index"} | {"/docs/api.md"}
 
 
 async def test_the_reference_has_every_operation_and_webhook(caller: httpx.AsyncClient) -> None:

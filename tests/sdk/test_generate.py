@@ -27,6 +27,8 @@ def test_every_operation_is_a_method_of_each_client() -> None:
     missing = {name for name in operations if f"\n    def {name}(self" not in sync}
     missing |= {name for name in operations if not re.search(rf"\n    (async )?def {name}\(self", other)}
     missing |= {name for name in operations if f"\n    {name}: {{ id: " not in typescript}
+    go = (generate.HERE / generate.GO / "generated.go").read_text().replace("_", "").lower()
+    missing |= {name for name in operations if f"\nfunc (c *client) {name.replace('_', '')}(ctx " not in go}
     assert not missing
 
 

@@ -56,6 +56,12 @@ with Roadbed(key, http_client=own) as client:
 assert not own.is_closed
 own.close()
 
+# A key that was read from a file ends with its line; what no key can be is said before anything is sent.
+with Roadbed(key + "\\n") as client:
+    assert client.get_feature(feature.id).id == feature.id
+with pytest.raises(ValueError, match="no key has"):
+    Roadbed("rb_live_sch\u00fcssel")
+
 # None is not sent, NULL is sent as null, and a Decimal that a float cannot hold is refused.
 with Roadbed(key) as client:
     assert client.update_feature(feature.id, FeaturePatch(title="C")).description == "B"

@@ -87,7 +87,9 @@ class AsyncRoadbed(AsyncClient):
 def _settings(
     api_key: Optional[str], base_url: Optional[str], max_retries: int, timeout: float, headers: Optional[Dict[str, str]]
 ) -> Dict[str, Any]:
-    key = api_key or os.environ.get("ROADBED_API_KEY")
+    key = (api_key or os.environ.get("ROADBED_API_KEY") or "").strip()  # one read from a file ends with its line
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError("The API key has a character that no key has: it is rb_live_ or rb_test_, letters and digits.")
     origin = base_url or os.environ.get("ROADBED_BASE_URL") or "http://127.0.0.1:8000"
     return {
         "server_url": origin.rstrip("/") + "/v1",

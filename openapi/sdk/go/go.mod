@@ -1,0 +1,3 @@
+module roadbed
+
+go 1.22
