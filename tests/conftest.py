@@ -136,9 +136,10 @@ async def client(application: FastAPI, owner: asyncpg.Connection) -> AsyncIterat
     transport = httpx.ASGITransport(application, raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://roadbed.test") as caller:
         yield caller
-    wrong = await wrong_events(owner)
-    await empty_tables(owner)
-    assert wrong == []
+    try:
+        assert await wrong_events(owner) == []
+    finally:
+        await empty_tables(owner)
 
 
 @pytest.fixture

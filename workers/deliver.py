@@ -12,7 +12,7 @@ import heapq
 import json as text_json
 import random
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -27,7 +27,7 @@ from api.settings import Settings
 from api.stores import WORKER_ROLE, Busy, Scope, Stores, Transaction
 from api.webhooks import signing
 from api.webhooks.backoff import DEFAULT_SCHEDULE, MAX_RETRY_AFTER_S, Result, Schedule, judge, next_delay, retry_after_s
-from api.webhooks.claims import NO_LANE, Claimed, Lane, Looked, claim_due, claim_from, claim_ordered, walk_lanes
+from api.webhooks.claims import NO_LANE, Claimed, Lane, Room, claim_due, claim_from, claim_ordered, share, walk_lanes
 from api.webhooks.deliveries import (
     Completed,
     complete,
@@ -42,6 +42,7 @@ from api.webhooks.outbox import BELL_CHANNEL, emit, thin
 from api.webhooks.sealing import Sealer, SealingError
 from api.webhooks.subscribe import ENDPOINT, header_context
 from workers import lanes
+from workers.bell import Bell
 from workers.metrics import IN_FLIGHT, LATENCY, count_ended
 from workers.sender import Outcome, Outgoing, Sender, header_lines
 
@@ -57,10 +58,8 @@ RUN_IN_ORDER = 64
 THROTTLE_S = 5.0
 # So long before its lease ends a delivery must have been sent, or it is given back.
 MARGIN_S = 1.0
-# Behind what nobody has room for, only what is new is looked at, and all of it again after so long or once there is
-# room. New is what became due since the last whole look, or before it in a transaction of at most so many seconds.
+# After so long all that is due is looked at again, where some of it could not be claimed.
 WHOLE_LOOK_S = 0.25
-LONG_TRANSACTION_S = 2.0
 FEW_LEFT = 16
 # A claim costs nearly as much for one delivery as for fifty: that long it waits for room for more.
 GATHER_S = 0.005
@@ -98,7 +97,6 @@ class Courier:
         sender: Sender,
         sealer: Sealer,
         *,
-        bell: asyncio.Event | None = None,
         jitter: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.time,
         tell: Callable[[Claimed, Outcome], None] | None = None,
@@ -113,7 +111,7 @@ class Courier:
         self._own = functools.lru_cache(4096)(functools.partial(_opened_lines, sealer))
         self._jitter = jitter
         self._clock = clock
-        self.bell = bell or asyncio.Event()
+        self.bell = Bell()
         # What was sent, with its result, and what was claimed and is given back unsent.
         self._ended: list[Ended] = []
         self._unsent: list[Claimed] = []
@@ -130,12 +128,11 @@ class Courier:
         self._in_flight = 0
         IN_FLIGHT.set_function(lambda: self._in_flight)
         self._room_wanted = 1
-        self._hungry = False
         self._walked: Lane = NO_LANE
-        self._whole_look: tuple[float, float] | None = None
-        # When to look again, whatever happens, and when what failed is due again, as a heap.
+        # When to look at everything again, whatever happens, and when what failed is due again, as a heap; those that
+        # go in an order have no lane here.
         self._look_at = 0.0
-        self._wakes: list[float] = []
+        self._wakes: list[tuple[float, Lane]] = []
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop`. Then what is under way is finished, what waits for its turn is given back, and all of
@@ -167,31 +164,49 @@ class Courier:
     # -- claiming ----------------------------------------------------------------------------------------------------
 
     async def _claim_some(self) -> bool:
-        """Take what is due and start sending it. Says whether to look again at once."""
-        most = min(await self._room(), self._settings.delivery_batch)
-        self.bell.clear()
-        now = time.monotonic()
-        while self._wakes and self._wakes[0] <= now:
-            heapq.heappop(self._wakes)
+        """Take what is due and start sending it. Says whether to look again at once.
+
+        Endpoints that were named come first, so that what is new for them never waits behind a backlog of others.
+        """
+        await self._until_worth_it()
+        self._ring_for_what_time_brings()
+        named, in_order, everything = self.bell.take()
         try:
-            claimed, again = await self._claim(most)
+            if named:
+                await self._claim_named(named)
+            if everything or time.monotonic() >= self._look_at:
+                return await self._claim_of_all()
+            if in_order:
+                await self._claim_in_order()
         except Exception as error:
             _log_failure("claim_failed", error)
             await asyncio.sleep(RETRY_STORE_S)
             self._look_at = time.monotonic()
-            return False
-        self._start([[delivery] for delivery in claimed if delivery.order_key is None])
-        self._start(_runs(claimed))
-        return again
+        return False
 
-    async def _room(self) -> int:
-        """How many more may be under way. In full swing, half a batch is waited for, though not for long."""
+    def _ring_for_what_time_brings(self) -> None:
+        """For what failed and is due again, and for what a rate held back."""
+        now = time.monotonic()
+        while self._wakes and self._wakes[0][0] <= now:
+            _, lane = heapq.heappop(self._wakes)
+            if lane == NO_LANE:
+                self.bell.in_order()
+            else:
+                self.bell.name(lane)
+        for lane in self._lanes.calling():
+            self.bell.name(lane)
+
+    async def _until_worth_it(self) -> None:
+        """Until more may be under way. In full swing, half a batch is waited for, though not for long."""
         worth = min(self._settings.delivery_batch, self._settings.delivery_concurrency) // 2
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GATHER_S):
                 await self._until_room(worth)
         await self._until_room(1)
-        return self._settings.delivery_concurrency - self._in_flight
+
+    @property
+    def _most(self) -> int:
+        return min(self._settings.delivery_concurrency - self._in_flight, self._settings.delivery_batch)
 
     async def _until_room(self, wanted: int) -> None:
         while self._settings.delivery_concurrency - self._in_flight < wanted:
@@ -199,69 +214,87 @@ class Courier:
             self._freed.clear()
             await self._freed.wait()
 
-    async def _claim(self, most: int) -> tuple[list[Claimed], bool]:
-        lease_s, since_s = self._lease_s, self._since_s()
-        ordered: list[Claimed] = []
+    async def _claim_named(self, named: Sequence[Lane]) -> None:
+        """From these endpoints, as far as they have room."""
+        room = self._lanes.room_of(named)
+        lanes = [lane for lane in named if str(lane[2]) in room]
+        if not lanes or self._most == 0:
+            return
+        claimed = await self._claim_from(lanes, room)
+        if len({delivery.endpoint_id for delivery in claimed}) < len(lanes):
+            # Somebody else was faster, or it is blocked and a look at everything says until when.
+            self._look_at = min(self._look_at, time.monotonic() + WHOLE_LOOK_S)
+
+    async def _claim_from(self, lanes: Sequence[Lane], room: Room) -> list[Claimed]:
+        """Those that gave all that they could may have more."""
+        most = self._most
+        for lane in lanes:
+            self._lanes.relieve(lane)
         async with self._stores.by_keys() as tx:
-            claimed, looked = await claim_due(tx, most, lease_s, self._lanes.room(), since_s)
-            if looked.in_order:
-                ordered = await claim_ordered(tx, RUN_IN_ORDER, lease_s, list(self._lanes.ordered))
+            claimed = await claim_from(tx, lanes, most, self._lease_s, room)
             await tx.commit()
-        full = len(claimed) >= most
-        if looked.more and not full:
-            claimed += await self._claim_in_turn(most - len(claimed), lease_s)
-        again = full or (looked.more and bool(claimed))
-        self._remember(looked, whole=since_s is None, again=again)
-        return claimed + ordered, again
+        self._start(claimed)
+        given = Counter(delivery.endpoint_id for delivery in claimed)
+        each = share(most, len(lanes))
+        self._lanes.crowd(one for one, count in given.items() if count >= min(each, room.get(str(one), each)))
+        return claimed
 
-    def _since_s(self) -> float | None:
-        """From when on to look for what became due, in the database's unix time; None is all of it."""
-        if self._whole_look is None or self._lanes.calling:
-            return None
-        looked_at, at_s = self._whole_look
-        return None if time.monotonic() - looked_at > WHOLE_LOOK_S else at_s - LONG_TRANSACTION_S
-
-    def _remember(self, looked: Looked, *, whole: bool, again: bool) -> None:
-        """How long to wait, and how much to look at next time."""
-        now = time.monotonic()
-        self._hungry = looked.more
-        self._lanes.crowd(looked.crowded, whole=whole)
-        if again:
-            self._whole_look = None
-        elif whole:
-            self._whole_look = (now, looked.at_s) if looked.left > FEW_LEFT else None
+    async def _claim_of_all(self) -> bool:
+        """What has waited longest. Says whether to go on at once."""
+        most = self._most
+        if most == 0:
+            return True
+        async with self._stores.by_keys() as tx:
+            claimed, looked = await claim_due(tx, most, self._lease_s, self._lanes.room())
+            await tx.commit()
+        self._start(claimed)
+        if not looked.more:
+            self._lanes.relieve_all()
+        self._lanes.crowd(looked.crowded)
+        if looked.in_order:
+            await self._claim_in_order()
+        if looked.more and len(claimed) < most:
+            claimed = claimed + await self._claim_in_turn()
+        again = len(claimed) >= most or (looked.more and bool(claimed))
         waits = [self._settings.sweep_s]
         if looked.next_s is not None:
             waits.append(looked.next_s)
-        if self._whole_look is not None:
+        if looked.left > FEW_LEFT:
             waits.append(WHOLE_LOOK_S)
-        self._look_at = now + min(waits)
+        self._look_at = time.monotonic() + (0.0 if again else min(waits))
+        return again
 
-    async def _claim_in_turn(self, most: int, lease_s: float) -> list[Claimed]:
+    async def _claim_in_turn(self) -> list[Claimed]:
         """Past a backlog that cannot be served now, endpoint by endpoint from where the last walk stopped."""
         async with self._stores.by_keys() as tx:
-            lanes = await walk_lanes(tx, self._walked)
-            self._walked = lanes[-1] if lanes else NO_LANE
-            # The room again: what was claimed a moment ago is not started yet.
-            claimed = await claim_from(tx, lanes, most, lease_s, self._lanes.room()) if lanes else []
+            walked = await walk_lanes(tx, self._walked)
+        self._walked = walked[-1] if walked else NO_LANE
+        room = self._lanes.room_of(walked)
+        lanes = [lane for lane in walked if str(lane[2]) in room]
+        return await self._claim_from(lanes, room) if lanes and self._most else []
+
+    async def _claim_in_order(self) -> None:
+        async with self._stores.by_keys() as tx:
+            claimed = await claim_ordered(tx, RUN_IN_ORDER, self._lease_s, list(self._lanes.ordered))
             await tx.commit()
-        return claimed
+        self._start_runs(_runs(claimed))
 
     async def _wait(self, stop: asyncio.Event) -> None:
         """Until the bell rings, something becomes due or free to go, or the sweep."""
         now = time.monotonic()
-        times = [self._look_at - now, *(at - now for at in self._wakes[:1]), *self._lanes.until_token_s()]
+        times = [self._look_at - now, *(at - now for at, _ in self._wakes[:1]), *self._lanes.until_token_s()]
         waits = [asyncio.create_task(self.bell.wait()), asyncio.create_task(stop.wait())]
-        done, _ = await asyncio.wait(waits, timeout=max(0.001, min(times)), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, timeout=max(0.001, min(times)), return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
-        if not done:
-            # What time has freed may have waited for long.
-            self._whole_look = None
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
-    def _start(self, runs: Sequence[list[Claimed]]) -> None:
+    def _start(self, claimed: Sequence[Claimed]) -> None:
+        """Each by itself."""
+        self._start_runs([[delivery] for delivery in claimed])
+
+    def _start_runs(self, runs: Sequence[list[Claimed]]) -> None:
         """One task for each run; a run of one is a delivery that goes by itself."""
         give_back_at = time.monotonic() + self._lease_s - MARGIN_S
         for run in runs:
@@ -404,18 +437,20 @@ class Courier:
         self._in_flight -= 1
         if self._settings.delivery_concurrency - self._in_flight >= self._room_wanted:
             self._freed.set()
-        if lane.calls or (self._hungry and lane.taken <= lane.capacity // 2):
-            self.bell.set()
+        if lane.calls:
+            self.bell.name(lane.endpoint)
 
     def _look_when_due(self, ended: Sequence[Ended]) -> None:
         """Once a result is written, what failed is due again after its delay, and what waits behind it in an order may
         go: then, or at once."""
         now = time.monotonic()
         for completed in (one.completed for one in ended):
+            in_order = completed.delivery.order_key is not None
             if completed.status == "pending" and len(self._wakes) < MOST_WAKES:
-                heapq.heappush(self._wakes, now + completed.delay_s)
-        if any(one.completed.delivery.order_key is not None for one in ended):
-            self.bell.set()
+                lane = NO_LANE if in_order else completed.delivery.lane
+                heapq.heappush(self._wakes, (now + completed.delay_s, lane))
+            if in_order:
+                self.bell.in_order()
 
     # -- recording ---------------------------------------------------------------------------------------------------
 
@@ -473,7 +508,6 @@ class Courier:
             del self._aside[lane]
         if not task.cancelled() and task.exception() is not None:
             log.error("record_failed", exc_info=task.exception())
-        self._whole_look = None
         self.bell.set()
 
     async def _write_aside(self, lane: Lane, results: Sequence[Ended | Claimed]) -> None:
@@ -521,10 +555,10 @@ class Courier:
 
     def _after_writing(self, sent: Sequence[Ended], unsent: Sequence[Claimed]) -> None:
         count_ended(one.completed.error or "delivered" for one in sent)
-        self._lanes.reopen(one.completed.delivery for one in sent)
+        for lane in self._lanes.reopen(one.completed.delivery for one in sent):
+            self.bell.name(lane)
         self._look_when_due(sent)
         if unsent:
-            self._whole_look = None
             self.bell.set()
 
 
@@ -580,9 +614,9 @@ async def _stop(tx: Transaction, lane: Lane, reason: str) -> None:
     await emit(tx, DISABLED, (await ENDPOINT.read(tx, lane[2]))["json"])
 
 
-async def listen(settings: Settings, bell: asyncio.Event) -> None:
+async def listen(settings: Settings, bell: Bell) -> None:
     """Ring the bell at each NOTIFY, and whenever the connection stands anew."""
-    await bells.listen(settings, WORKER_ROLE, BELL_CHANNEL, lambda _: bell.set())
+    await bells.listen(settings, WORKER_ROLE, BELL_CHANNEL, bell.hear)
 
 
 def _runs(claimed: Sequence[Claimed]) -> list[list[Claimed]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from api.webhooks.claims import Claimed, Room
+from api.webhooks.claims import Lane as Endpoint
 from api.webhooks.health import FAILURES_IN_ROW
 
 MOST_WAITING = 512
@@ -26,10 +27,11 @@ class Lane:
 
     `shut` sends back what waits: the endpoint has just failed too often or asked for a pause, and the database, which
     blocks it for every worker, does not know yet; or what it answered cannot be written for now, which `unwritten`
-    counts. `crowded` says that more is due for it than it had room for.
+    counts. `crowded` says that more is due for it than it had room for. `endpoint` is whose it is.
     """
 
-    def __init__(self, max_in_flight: int, rate_per_s: int | None) -> None:
+    def __init__(self, endpoint: Endpoint, max_in_flight: int, rate_per_s: int | None) -> None:
+        self.endpoint = endpoint
         self.max_in_flight = max_in_flight
         self.rate_per_s = rate_per_s
         self._running = 0
@@ -166,7 +168,7 @@ class Lanes:
 
     def __init__(self) -> None:
         self._lanes: dict[UUID, Lane] = {}
-        self._crowded: list[Lane] = []
+        self._crowded: dict[UUID, Lane] = {}
         self.ordered: set[UUID] = set()
 
     def of(self, delivery: Claimed) -> Lane:
@@ -174,7 +176,8 @@ class Lanes:
         asked = delivery.receiver
         lane = self._lanes.get(delivery.endpoint_id)
         if lane is None:
-            lane = self._lanes[delivery.endpoint_id] = Lane(asked.max_in_flight, asked.rate_per_s)
+            lane = Lane(delivery.lane, asked.max_in_flight, asked.rate_per_s)
+            self._lanes[delivery.endpoint_id] = lane
         lane.max_in_flight = asked.max_in_flight
         if lane.rate_per_s != asked.rate_per_s:
             lane.pace(asked.rate_per_s)
@@ -186,32 +189,51 @@ class Lanes:
             self._forget_idle()
         return {str(endpoint_id): lane.left for endpoint_id, lane in self._lanes.items() if not lane.says_nothing}
 
-    def crowd(self, endpoint_ids: Iterable[UUID], *, whole: bool) -> None:
-        """For these more is due than they have room for; and for no others, if `whole`."""
-        if whole:
-            for lane in self._crowded:
-                lane.crowded = False
-            self._crowded.clear()
+    def room_of(self, endpoints: Iterable[Endpoint]) -> Room:
+        """The same of these alone, without those that have none: they are crowded from now on."""
+        room: Room = {}
+        for endpoint in endpoints:
+            lane = self._lanes.get(endpoint[2])
+            if lane is not None and lane.left == 0:
+                self.crowd([endpoint[2]])
+            else:
+                room[str(endpoint[2])] = MOST_WAITING if lane is None else lane.left
+        return room
+
+    def crowd(self, endpoint_ids: Iterable[UUID]) -> None:
+        """For these more is due, or may be, than they have room for."""
         for endpoint_id in endpoint_ids:
             crowded = self._lanes.get(endpoint_id)
             if crowded is not None and not crowded.crowded:
                 crowded.crowded = True
-                self._crowded.append(crowded)
+                self._crowded[endpoint_id] = crowded
 
-    @property
-    def calling(self) -> bool:
-        """Whether a crowded one has room again."""
-        return any(lane.calls for lane in self._crowded)
+    def relieve(self, endpoint: Endpoint) -> None:
+        """All that is due for it is looked at now."""
+        crowded = self._crowded.pop(endpoint[2], None)
+        if crowded is not None:
+            crowded.crowded = False
+
+    def relieve_all(self) -> None:
+        for crowded in self._crowded.values():
+            crowded.crowded = False
+        self._crowded.clear()
 
     def until_token_s(self) -> Iterable[float]:
-        """When rates let the next one through, for those lanes that wait for theirs."""
-        return (until for lane in self._lanes.values() if (until := lane.until_token_s) is not None)
+        """When rates let the next one through, for those lanes that more is due for."""
+        return (until for lane in self._crowded.values() if (until := lane.until_token_s) is not None)
 
-    def reopen(self, deliveries: Iterable[Claimed]) -> None:
-        """Their results are written: lanes that one of them shut are the database's matter again."""
+    def calling(self) -> list[Endpoint]:
+        """Of those that a rate holds back, which may go on by now."""
+        return [lane.endpoint for lane in self._crowded.values() if lane.rate_per_s is not None and lane.calls]
+
+    def reopen(self, deliveries: Iterable[Claimed]) -> list[Endpoint]:
+        """Their results are written: lanes that one of them shut are the database's matter again. Gives those for which
+        more may be due."""
         for delivery in deliveries:
             if (lane := self._lanes.get(delivery.endpoint_id)) is not None:
                 lane.written(delivery.attempt_id)
+        return [lane.endpoint for lane in self._crowded.values() if lane.calls] if self._crowded else []
 
     def count_unwritten(self, endpoint_id: UUID, more: int) -> None:
         """So many results of it more, or less, cannot be written with the others'."""

@@ -189,7 +189,7 @@ def _prepared(*parts: str) -> Prepared:
 # the worker that let it wait.
 _LOOKED = """
 looked AS (
-    SELECT extract(epoch FROM now())::float8 AS at_s, (SELECT count(*) FROM candidate) AS seen,
+    SELECT (SELECT count(*) FROM candidate) AS seen,
            ARRAY(SELECT endpoint_id FROM open_line WHERE cardinality(at) > most) AS crowded,
            EXISTS (SELECT FROM deliveries WHERE status = 'pending' AND order_key IS NOT NULL) AS in_order,
            extract(epoch FROM least(
@@ -205,7 +205,6 @@ WITH candidate AS (
     SELECT ctid AS at, workspace_id, livemode, id, endpoint_id, due_at
     FROM deliveries
     WHERE status = 'pending' AND order_key IS NULL AND due_at <= now()
-      AND due_at > coalesce(to_timestamp(CAST(:since_s AS float8)), '-infinity')
       AND (leased_until IS NULL OR leased_until <= now())
     ORDER BY due_at
     LIMIT :seen
@@ -323,32 +322,27 @@ class Looked(NamedTuple):
     """What the deliveries that have waited longest look like.
 
     `more` says that more were due than were looked at, `left` how many of those looked at stay due, and `crowded` whose
-    they are, of the endpoints that are not blocked. `in_order` says that something waits in an order. `at_s` is when
-    that was, in the database's unix time, and `next_s` how long after it the next delivery becomes due or an endpoint
-    is no longer blocked; None when nothing is to come.
+    they are, of the endpoints that are not blocked. `in_order` says that something waits in an order, and `next_s` how
+    long after the look the next delivery becomes due or an endpoint is no longer blocked; None when nothing is to come.
     """
 
     more: bool
     left: int
     crowded: frozenset[UUID]
     in_order: bool
-    at_s: float
     next_s: float | None
 
 
-async def claim_due(
-    tx: Transaction, most: int, lease_s: float, room: Room, since_s: float | None
-) -> tuple[list[Claimed], Looked]:
-    """Up to `most` of the deliveries that have waited longest, of those due after `since_s` (unix time), if given."""
+async def claim_due(tx: Transaction, most: int, lease_s: float, room: Room) -> tuple[list[Claimed], Looked]:
+    """Up to `most` of the deliveries that have waited longest."""
     seen = most * WINDOW_FACTOR
-    rows = await tx.all(_DUE, seen=seen, most=most, lease_s=lease_s, room=json.dumps(room), since_s=since_s)
+    rows = await tx.all(_DUE, seen=seen, most=most, lease_s=lease_s, room=json.dumps(room))
     claimed, looked = _claimed(rows), rows[0]
     return claimed, Looked(
         more=looked["seen"] == seen,
         left=looked["seen"] - len(claimed),
         crowded=frozenset(looked["crowded"]),
         in_order=looked["in_order"],
-        at_s=looked["at_s"],
         next_s=looked["next_s"],
     )
 
@@ -359,13 +353,17 @@ async def walk_lanes(tx: Transaction, after: Lane) -> list[Lane]:
     return [(row["workspace_id"], row["livemode"], row["endpoint_id"]) for row in rows]
 
 
+def share(most: int, lanes: int) -> int:
+    """How many deliveries each of so many endpoints may give to a claim of `most`."""
+    return max(1, most // max(1, lanes))
+
+
 async def claim_from(tx: Transaction, lanes: Sequence[Lane], most: int, lease_s: float, room: Room) -> list[Claimed]:
     """Up to `most` due deliveries of these endpoints, each in turn."""
-    each = max(1, most // max(1, len(lanes)))
     rows = await tx.all(
         _LANES,
         **_arrays(lanes),
-        each=each,
+        each=share(most, len(lanes)),
         most=most,
         lease_s=lease_s,
         room=json.dumps(room),

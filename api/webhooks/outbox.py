@@ -14,12 +14,15 @@ from api.webhooks.catalogue import EventType
 
 MOST_BODY_BYTES = 20_000
 BELL_CHANNEL = "roadbed_due"
+MOST_NAMED = 16
+IN_ORDER = "in_order"
+_BELL = {"channel": BELL_CHANNEL, "named": MOST_NAMED, "in_order": IN_ORDER}
 # Every snapshot begins with its resource's id: what an endpoint that wants order within an entity goes by.
 _SUBJECT = re.compile(r'\{"id"\s*:\s*"([a-z]+_[0-9a-z]{26})"')
 _KEPT_WHEN_THIN = ("id", "object", "version", "changed")
 
 # Events, one delivery for each endpoint that wants it, and the bell, in one statement however many there are. A NOTIFY
-# is sent by Postgres at the commit, and only then.
+# is sent by Postgres at the commit, and only then. It names the endpoints (workers/bell), unless they are many.
 _EMIT = """
 WITH event AS (
     INSERT INTO events (workspace_id, livemode, id, type, body, trace_id)
@@ -34,14 +37,19 @@ WITH event AS (
         WITH ORDINALITY AS given (id, snapshot, subject, number)
     WHERE endpoint.workspace_id = :workspace_id AND endpoint.livemode = :livemode AND {wanted}
     ORDER BY given.number
-    RETURNING id
+    RETURNING id, endpoint_id, order_key
 )
-SELECT count(*), min(id::text), CASE WHEN count(*) > 0 THEN pg_notify('{channel}', '') END FROM due"""
+SELECT count(*), min(id::text), CASE WHEN count(*) > 0 THEN pg_notify('{channel}', CASE WHEN count(*) <= {named} THEN
+    concat_ws('/', CAST(:workspace_id AS uuid), CASE WHEN :livemode THEN 'true' ELSE 'false' END,
+              coalesce(string_agg(endpoint_id::text, ',') FILTER (WHERE order_key IS NULL), ''),
+              CASE WHEN bool_or(order_key IS NOT NULL) THEN '{in_order}' END)
+    ELSE '' END) END
+FROM due"""
 
 _TO_ALL = Prepared(
     text(
         _EMIT.format(
-            channel=BELL_CHANNEL,
+            **_BELL,
             status="CASE WHEN endpoint.enabled THEN 'pending' ELSE 'held' END",
             wanted="endpoint.event_types && CAST(:patterns AS text[]) AND "
             "CASE WHEN endpoint.condition IS NULL THEN true "
@@ -50,7 +58,7 @@ _TO_ALL = Prepared(
     )
 )
 # Also to a disabled endpoint: that is how it is tried.
-_TO_ONE = Prepared(text(_EMIT.format(channel=BELL_CHANNEL, status="'pending'", wanted="endpoint.id = :endpoint_id")))
+_TO_ONE = Prepared(text(_EMIT.format(**_BELL, status="'pending'", wanted="endpoint.id = :endpoint_id")))
 
 
 async def emit(tx: Transaction, event_type: EventType, data: str) -> UUID:

@@ -2,15 +2,19 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 
-from api.settings import Settings
-from api.stores import WORKER_ROLE, open_stores
-from api.webhooks.claims import claim_due
+from api.db import parse_id
+from api.stores import Transaction
+from api.webhooks.claims import Claimed, Lane, claim_from
 from tests.support.receiver import Answer, Receiver
 from tests.support.workspace import Workspace, made
+from workers import deliver
 from workers.deliver import Courier
 
 
@@ -86,24 +90,30 @@ async def test_what_had_no_room_goes_as_soon_as_there_is_some(
     assert arrived[-1].at - arrived[0].at < 8
 
 
-async def test_behind_a_backlog_without_room_only_what_is_new_is_looked_at(
-    settings: Settings, workspace: Workspace, receiver: Receiver, owner: asyncpg.Connection
+async def test_for_whom_there_is_no_room_nothing_is_asked_until_there_is(
+    workspace: Workspace, receiver: Receiver, courier: Courier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hole = await workspace.endpoint(receiver.url, "feature.created")
-    await workspace.feature("Before")
-    await preload(owner, hole["id"], "", 300)
-    at_s = await owner.fetchval("SELECT extract(epoch FROM now())::float8")
-    await owner.execute("UPDATE deliveries SET due_at = now() - interval '1 hour'")
-    room = {str(await owner.fetchval("SELECT endpoint_id FROM deliveries LIMIT 1")): 0}
-    await workspace.feature("After")
+    named: list[set[UUID]] = []
 
-    async with open_stores(settings, role=WORKER_ROLE) as stores, stores.by_keys() as tx:
-        claimed_of_all, all_of_it = await claim_due(tx, 400, 20, room, None)
-        claimed_of_new, new = await claim_due(tx, 400, 20, room, at_s)
+    async def noted(tx: Transaction, lanes: Sequence[Lane], *rest: Any) -> list[Claimed]:
+        named.append({lane[2] for lane in lanes})
+        return await claim_from(tx, lanes, *rest)
 
-    assert (len(claimed_of_all), all_of_it.left) == (0, 302)
-    assert (len(claimed_of_new), new.left) == (0, 1)
-    assert {str(one) for one in all_of_it.crowded} == set(room)
+    monkeypatch.setattr(deliver, "claim_from", noted)
+    async with Receiver(lambda _: Answer(delay_s=30)) as black_hole:
+        hole = await workspace.endpoint(black_hole.url, "decision.*", max_in_flight=2)
+        await workspace.endpoint(receiver.url, "feature.created")
+        for _ in range(2):
+            await made(workspace.live, "/v1/events/trigger", {"type": "decision.recorded"})
+        await black_hole.count(2)
+        await receiver.count(0)
+        named.clear()
+        for number in range(5):
+            await made(workspace.live, "/v1/events/trigger", {"type": "decision.recorded"})
+            await workspace.feature(f"Feature {number}")
+        await receiver.count(5)
+    assert named
+    assert parse_id("ep", hole["id"]) not in set().union(*named)
 
 
 @pytest.mark.parametrize("ordering", ["none", "endpoint", "entity"])

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import text
 
 from api import json
 from api.db import parse_id
@@ -20,6 +19,7 @@ from api.webhooks.catalogue import TEST
 from api.webhooks.outbox import emit
 from tests.support.problems import problem
 from tests.support.serving import serving
+from tests.support.told import settled
 from tests.support.workspace import Workspace, made
 
 
@@ -38,19 +38,6 @@ async def told(stores: Stores, workspace: Workspace, *messages: str, settle: boo
             await tx.commit()
     if settle:
         await settled(stores)
-
-
-async def settled(stores: Stores) -> None:
-    """Until every transaction that has begun by now has ended, in any database of the server: other tests write too,
-    and the feed waits for them."""
-    async with stores.transaction() as tx:
-        newest = await tx.value(text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"))
-    async with asyncio.timeout(60):
-        while True:
-            async with stores.transaction() as tx:
-                if await tx.value(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")) >= newest:
-                    return
-            await asyncio.sleep(0.01)
 
 
 async def read(client: httpx.AsyncClient, after: str, **params: Any) -> tuple[list[str], dict[str, Any]]:

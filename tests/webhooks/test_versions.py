@@ -8,8 +8,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from api.stores import Stores
 from api.webhooks.catalogue import every_type
 from tests.support.receiver import Receiver
+from tests.support.told import settled
 from tests.support.workspace import Workspace, made
 from workers.deliver import Courier
 
@@ -44,7 +46,9 @@ async def test_each_type_arrives_with_its_version(
     }
 
 
-async def test_the_events_of_a_resource_can_be_put_in_order_up_to_its_deletion(workspace: Workspace) -> None:
+async def test_the_events_of_a_resource_can_be_put_in_order_up_to_its_deletion(
+    workspace: Workspace, stores: Stores
+) -> None:
     for path, body, patch in (
         ("/v1/features", {"title": "Dark mode"}, {"title": "Light mode"}),
         (
@@ -56,30 +60,32 @@ async def test_the_events_of_a_resource_can_be_put_in_order_up_to_its_deletion(w
         one = await made(workspace.live, path, body)
         await workspace.live.patch(f"{path}/{one['id']}", json=patch)
         await workspace.live.delete(f"{path}/{one['id']}")
-        assert [version for _, version in (await _versions(workspace.live))[one["id"]]] == [1, 2, 3]
+        assert [version for _, version in (await _versions(stores, workspace.live))[one["id"]]] == [1, 2, 3]
 
 
-async def test_each_rotation_of_an_endpoints_secret_is_a_version(workspace: Workspace) -> None:
+async def test_each_rotation_of_an_endpoints_secret_is_a_version(workspace: Workspace, stores: Stores) -> None:
     endpoint = await workspace.endpoint("http://127.0.0.1:59999/hook", "prd.*")
     for _ in range(2):
         await made(workspace.live, f"/v1/endpoints/{endpoint['id']}/secrets", {})
     await workspace.live.patch(f"/v1/endpoints/{endpoint['id']}", json={"enabled": False})
     await workspace.live.patch(f"/v1/endpoints/{endpoint['id']}", json={"enabled": True})
-    assert (await _versions(workspace.live))[endpoint["id"]] == [
+    assert (await _versions(stores, workspace.live))[endpoint["id"]] == [
         ("webhook_endpoint.secret_rotated", 2),
         ("webhook_endpoint.secret_rotated", 3),
         ("webhook_endpoint.enabled", 5),
     ]
 
 
-async def test_what_is_told_of_a_recorded_decision_has_versions_of_its_own(workspace: Workspace) -> None:
+async def test_what_is_told_of_a_recorded_decision_has_versions_of_its_own(
+    workspace: Workspace, stores: Stores
+) -> None:
     first, *later = [await _recorded(workspace) for _ in range(4)]
     for kind, decision in zip(("amends", "amends", "supersedes"), later, strict=True):
         body = {"kind": kind, "decision_id": first["id"]}
         await made(workspace.live, f"/v1/decisions/{decision['id']}/links", body)
     seen = {"metric": "yearly_cost", "value": 130000}
     await made(workspace.live, f"/v1/decisions/{first['id']}/observations", seen)
-    told = (await _versions(workspace.live))[first["id"]]
+    told = (await _versions(stores, workspace.live))[first["id"]]
     assert [name for name, _ in told] == [
         "decision.recorded",
         "decision.amended",
@@ -90,11 +96,13 @@ async def test_what_is_told_of_a_recorded_decision_has_versions_of_its_own(works
     assert [version for _, version in told] == list(range(first["version"], first["version"] + 5))
 
 
-async def test_a_rotation_of_a_key_comes_after_its_making_and_before_its_end(workspace: Workspace) -> None:
+async def test_a_rotation_of_a_key_comes_after_its_making_and_before_its_end(
+    workspace: Workspace, stores: Stores
+) -> None:
     key = await made(workspace.live, "/v1/keys", {"name": "CI", "scopes": ["features:read"]})
     await made(workspace.live, f"/v1/keys/{key['id']}/rotate", {"overlap_s": 60})
     await workspace.live.delete(f"/v1/keys/{key['id']}")
-    assert (await _versions(workspace.live))[key["id"]] == [
+    assert (await _versions(stores, workspace.live))[key["id"]] == [
         ("key.created", 1),
         ("key.rotated", 2),
         ("key.revoked", 3),
@@ -138,8 +146,9 @@ async def _recorded(workspace: Workspace) -> dict[str, Any]:
     return await made(workspace.live, f"/v1/decisions/{draft['id']}/record", verdict)
 
 
-async def _versions(caller: httpx.AsyncClient) -> dict[str, list[tuple[str, int]]]:
+async def _versions(stores: Stores, caller: httpx.AsyncClient) -> dict[str, list[tuple[str, int]]]:
     """Of each entity, the types and versions of its events, as the feed has them."""
+    await settled(stores)
     page = (await caller.get("/v1/events", params={"after": "start", "limit": 100})).json()
     told: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
     for event in page["data"]:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from api.webhooks.claims import NO_LANE
 from workers.lanes import Lane
 
 
@@ -25,7 +26,7 @@ async def let_go(tasks: list[asyncio.Task[None]]) -> None:
 
 
 async def test_a_lowered_limit_holds_from_the_next_place_on() -> None:
-    lane = Lane(4, None)
+    lane = Lane(NO_LANE, 4, None)
     tasks = await entered(lane, 6)
     lane.max_in_flight = 2
     for _ in range(2):
@@ -38,7 +39,7 @@ async def test_a_lowered_limit_holds_from_the_next_place_on() -> None:
 
 
 async def test_a_raised_limit_lets_those_in_who_wait() -> None:
-    lane = Lane(1, None)
+    lane = Lane(NO_LANE, 1, None)
     tasks = await entered(lane, 4)
     lane.max_in_flight = 3
     lane.leave()
@@ -48,7 +49,7 @@ async def test_a_raised_limit_lets_those_in_who_wait() -> None:
 
 
 async def test_who_gives_up_waiting_takes_no_place() -> None:
-    lane = Lane(1, None)
+    lane = Lane(NO_LANE, 1, None)
     tasks = await entered(lane, 3)
     tasks[1].cancel()
     lane.leave()
