@@ -204,7 +204,7 @@ def small(settings: Settings, stores: Stores) -> FastAPI:
     app.state.settings, app.state.stores = settings, stores
     app.include_router(router)
     errors.install(app)
-    app.add_middleware(Telemetry)
+    app.add_middleware(Telemetry, origin=settings.base_url)
     return app
 
 

@@ -3858,6 +3858,18 @@ type Workspace struct {
 	UpdatedAt   string `json:"updated_at"`
 }
 
+// NotFoundProblem — There is no such thing: the Problem of a 404.
+type NotFoundProblem struct {
+	Type_     string           `json:"type"`
+	Title     string           `json:"title"`
+	Status    int64            `json:"status"`
+	Detail    string           `json:"detail"`
+	Instance  string           `json:"instance"`
+	Code      string           `json:"code"`
+	RequestId string           `json:"request_id"`
+	Errors    []map[string]any `json:"errors"`
+}
+
 // Problem — What went wrong (RFC 9457).
 type Problem struct {
 	Type_     string         `json:"type"`
