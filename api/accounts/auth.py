@@ -1,5 +1,6 @@
 """Who is calling: from the Authorization header to a Caller, at the edge."""
 
+import functools
 import hashlib
 import time
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from api.accounts import scopes, secrets
 from api.accounts.models import Key
 from api.accounts.tenancy import owned
 from api.db import seconds, wire_id
+from api.http.once import Once
 from api.http.route import Route
 from api.problems import InsufficientScope, Problem, Unauthenticated
 from api.stores import Prepared, Scope, Stores, Transaction
@@ -85,6 +87,7 @@ class Keyring:
         self._seconds = seconds
         self._gate = gate
         self._callers: dict[bytes, tuple[float, Caller]] = {}
+        self._looking: Once[Caller] = Once()
 
     async def caller(self, secret: str, stores: Stores) -> Caller:
         """Raises Unauthenticated. A malformed key costs no query, a known one neither."""
@@ -95,12 +98,19 @@ class Keyring:
         if caller is None or until < now:
             if not secrets.is_well_formed(secret):
                 raise _refused("The key is malformed or mistyped: its checksum is wrong.")
-            caller = await _look_up(stores, secrets.digest(secret, stores.settings.pepper_bytes), self._gate)
-            if len(self._callers) >= _MOST_CACHED:
-                self._callers.clear()
-            self._callers[name] = (now + self._seconds, caller)
+            digest = secrets.digest(secret, stores.settings.pepper_bytes)
+            caller = await self._looking.ask(digest, functools.partial(self._look, stores, name, digest))
         if _has_expired(caller):
             raise _refused("The key has expired.")
+        return caller
+
+    async def _look(self, stores: Stores, name: bytes, digest: bytes) -> Caller:
+        # From before the look on: a key that is revoked while we look is trusted no longer than one seen before.
+        until = time.monotonic() + self._seconds
+        caller = await _look_up(stores, digest, self._gate)
+        if len(self._callers) >= _MOST_CACHED:
+            self._callers.clear()
+        self._callers[name] = (until, caller)
         return caller
 
 

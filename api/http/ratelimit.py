@@ -4,6 +4,7 @@ A process leases tokens of a bucket and hands them out itself, so that a busy ca
 requests. While Redis is away each process goes on with a bucket of its own.
 """
 
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from api.http.once import Once
 from api.problems import Problem, Unavailable
 from api.stores import Stores
 
@@ -88,6 +90,7 @@ class RateLimiter:
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
         self._leases: dict[str, _Lease] = {}
+        self._asking: Once[None] = Once()
         self._away_until = 0.0
         self._own: dict[str, tuple[float, float]] = {}
 
@@ -97,16 +100,16 @@ class RateLimiter:
         Raises TooManyRequests when one of them is empty.
         """
         name = next(iter(buckets))
-        now = time.monotonic()
-        lease = self._leases.get(name)
-        if lease is None or lease.until < now or lease.tokens == 0:
-            lease = await self._leased(buckets, name, lease, now)
+        while (lease := self._leases.get(name)) is None or lease.until < time.monotonic() or lease.tokens == 0:
+            # All who come while the tokens are asked for are served by the same lease, as far as it goes.
+            await self._asking.ask(name, functools.partial(self._lease, buckets, name, lease))
         lease.tokens -= 1
         lease.taken += 1
         return lease.left + lease.tokens
 
-    async def _leased(self, buckets: dict[str, Rate], name: str, last: _Lease | None, now: float) -> _Lease:
+    async def _lease(self, buckets: dict[str, Rate], name: str, last: _Lease | None) -> None:
         """As many tokens as the caller has lately used in a second, so that an idle one leaves none lying about."""
+        now = time.monotonic()
         recent = last.taken if last is not None and last.until > now - LEASE_S else 0
         wanted = min(MOST_LEASED, 1 + recent)
         given, left, waits_ms = await self._ask(buckets, wanted)
@@ -114,8 +117,7 @@ class RateLimiter:
             raise _refusal(list(buckets.values()), waits_ms)
         if len(self._leases) >= MOST_LEASES:
             self._leases.clear()
-        lease = self._leases[name] = _Lease(given, left, now + LEASE_S, recent // 2 if recent > MOST_LEASED else recent)
-        return lease
+        self._leases[name] = _Lease(given, left, now + LEASE_S, recent // 2 if recent > MOST_LEASED else recent)
 
     async def _ask(self, buckets: dict[str, Rate], wanted: int) -> tuple[int, int, list[int]]:
         """How many of each are given, how many are left of the first, and the milliseconds to the next of each."""
