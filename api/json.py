@@ -8,8 +8,23 @@ import simplejson
 
 from api.problems import MOST_ERRORS, Invalid, Pointer
 
+
+def _written(value: Any) -> simplejson.RawJSON:
+    """A Decimal in plain notation: 1E+3 is legal JSON, and surprises people."""
+    if isinstance(value, Decimal):
+        return simplejson.RawJSON(f"{value:f}")
+    raise TypeError(f"{type(value).__name__} is nothing that JSON has")
+
+
+_SHAPE: dict[str, Any] = {
+    "use_decimal": False,
+    "default": _written,
+    "namedtuple_as_object": False,
+    "ensure_ascii": False,
+}
 # Made once: to make one takes longer than to write a small value.
-_COMPACT = simplejson.JSONEncoder(use_decimal=True, separators=(",", ":"), ensure_ascii=False)
+_COMPACT = simplejson.JSONEncoder(separators=(",", ":"), **_SHAPE)
+_PRETTY = simplejson.JSONEncoder(indent=2, **_SHAPE)
 # Deeper than any document of people, and far from where Python or Postgres would run out of stack.
 DEEPEST = 64
 
@@ -17,15 +32,15 @@ DEEPEST = 64
 def dump(value: Any) -> str:
     """Compact JSON text. Decimals become JSON numbers, digit for digit, never with an exponent.
 
-    >>> dump({"value": Decimal("12000.50"), "large": Decimal("1E+3")})
-    '{"value":12000.50,"large":1000}'
+    >>> dump({"value": Decimal("12000.50"), "large": Decimal("1E+3"), "small": Decimal("1E-9")})
+    '{"value":12000.50,"large":1000,"small":0.000000001}'
     """
-    return str(_COMPACT.encode(_plain(value)))
+    return str(_COMPACT.encode(value))
 
 
 def pretty(value: Any) -> str:
     """The same for people: indented, and in the order given."""
-    return simplejson.dumps(_plain(value), use_decimal=True, indent=2, ensure_ascii=False)
+    return str(_PRETTY.encode(value))
 
 
 def load(text: str | bytes) -> Any:
@@ -73,17 +88,6 @@ def load_hostile(body: bytes) -> Any:
     if twice:
         _refuse_twice(parsed, twice)
     return parsed
-
-
-def _plain(value: Any) -> Any:
-    """The same value with each Decimal in plain notation: 1E+3 is legal JSON, and surprises people."""
-    if isinstance(value, Decimal):
-        return Decimal(f"{value:f}")
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _refuse_constant(name: str) -> Any:

@@ -53,10 +53,10 @@ async def upsert(
     written; the others are: who wants all or nothing rolls back. Raises PreconditionFailed.
     """
     outcomes: dict[int, Outcome] = _refuse_twins(items)
-    if len(items) > 1:
-        await tx.run(_BY_KEYS)
     if any(item.depends_on for item in items):
         await lock_dependencies(tx)
+    if len(items) > 1:
+        await tx.run(_BY_KEYS)
     for _ in range(MOST_ROUNDS):
         left = [place for place in range(len(items)) if place not in outcomes]
         if not left:
@@ -64,6 +64,9 @@ async def upsert(
         outcomes |= await _write(tx, {place: items[place] for place in left}, ids or {}, precondition or ANY)
     else:
         raise Unavailable("Others are writing the same external ids. Send the request again in a second.")
+    if len(items) > 1:
+        # What is told is many rows of one statement, each of which asks for its endpoint: with a plan that is kept.
+        await tx.run(_AS_USUAL)
     await _tell(tx, items, outcomes)
     return [outcomes[place] for place in range(len(items))]
 
@@ -295,13 +298,16 @@ def _reached() -> Prepared:
 
 # Postgres keeps a plan that it made while a table was nearly empty, and a large import outgrows it while it runs: a
 # scan of the whole table for each row. A thousand rows at once are worth a plan of their own, by index.
-_BY_KEYS = Prepared(
-    select(
-        *(
-            func.set_config(literal_column(f"'{name}'"), literal_column(f"'{value}'"), literal_column("true"))
-            for name, value in (("plan_cache_mode", "force_custom_plan"), ("enable_seqscan", "off"))
+_BY_KEYS, _AS_USUAL = (
+    Prepared(
+        select(
+            *(
+                func.set_config(literal_column(f"'{name}'"), literal_column(f"'{value}'"), literal_column("true"))
+                for name, value in (("plan_cache_mode", mode), ("enable_seqscan", scans))
+            )
         )
     )
+    for mode, scans in (("force_custom_plan", "off"), ("auto", "on"))
 )
 _SHOWN = (Feature.id, Feature.version, FEATURE.shape.text())
 _INSERT_MANY = _insert_many()
