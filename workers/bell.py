@@ -12,11 +12,13 @@ from api.webhooks.outbox import IN_ORDER
 
 
 class Bell(asyncio.Event):
-    """`set` asks to look at everything, as does a ring that nobody can read; `name` at one endpoint alone."""
+    """`set` asks to look at everything, as does a ring that nobody can read; `name` at one endpoint alone, since there
+    is news for it, and `call` since it has room again for what waits."""
 
     def __init__(self) -> None:
         super().__init__()
         self._lanes: dict[Lane, None] = {}
+        self._calling: dict[Lane, None] = {}
         self._in_order = False
         self._everything = False
 
@@ -29,6 +31,11 @@ class Bell(asyncio.Event):
         self._lanes[lane] = None
         if len(self._lanes) > MOST_LANES:
             self.set()
+        super().set()
+
+    def call(self, lane: Lane) -> None:
+        """An endpoint has room again. A look at everything serves it as well."""
+        self._calling[lane] = None
         super().set()
 
     def in_order(self) -> None:
@@ -52,9 +59,12 @@ class Bell(asyncio.Event):
         if not lanes and order != IN_ORDER:
             self.set()
 
-    def take(self) -> tuple[list[Lane], bool, bool]:
-        """The lanes that were named, whether something in an order was, and whether everything. They are forgotten."""
-        taken = list(self._lanes), self._in_order, self._everything
-        self._lanes, self._in_order, self._everything = {}, False, False
+    def take(self, *, everything: bool = False) -> tuple[list[Lane], bool, bool]:
+        """The endpoints to look at, whether to look at what goes in an order, and whether at everything, as may be
+        asked besides. All of it is forgotten."""
+        everything = everything or self._everything
+        lanes = list(self._lanes if everything else (self._lanes | self._calling))[:MOST_LANES]
+        taken = lanes, self._in_order, everything
+        self._lanes, self._calling, self._in_order, self._everything = {}, {}, False, False
         self.clear()
         return taken

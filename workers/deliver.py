@@ -27,7 +27,18 @@ from api.settings import Settings
 from api.stores import WORKER_ROLE, Busy, Scope, Stores, Transaction
 from api.webhooks import signing
 from api.webhooks.backoff import DEFAULT_SCHEDULE, MAX_RETRY_AFTER_S, Result, Schedule, judge, next_delay, retry_after_s
-from api.webhooks.claims import NO_LANE, Claimed, Lane, Room, claim_due, claim_from, claim_ordered, share, walk_lanes
+from api.webhooks.claims import (
+    MOST_LANES,
+    NO_LANE,
+    Claimed,
+    Lane,
+    Room,
+    claim_due,
+    claim_from,
+    claim_ordered,
+    share,
+    walk_lanes,
+)
 from api.webhooks.deliveries import (
     Completed,
     complete,
@@ -58,9 +69,8 @@ RUN_IN_ORDER = 64
 THROTTLE_S = 5.0
 # So long before its lease ends a delivery must have been sent, or it is given back.
 MARGIN_S = 1.0
-# After so long all that is due is looked at again, where some of it could not be claimed.
+# After so long all that is due is looked at again, where a look did not come by all of it.
 WHOLE_LOOK_S = 0.25
-FEW_LEFT = 16
 # A claim costs nearly as much for one delivery as for fifty: that long it waits for room for more.
 GATHER_S = 0.005
 # Made for each attempt, whatever the endpoint's own headers are.
@@ -170,11 +180,11 @@ class Courier:
         """
         await self._until_worth_it()
         self._ring_for_what_time_brings()
-        named, in_order, everything = self.bell.take()
+        named, in_order, everything = self.bell.take(everything=time.monotonic() >= self._look_at)
         try:
             if named:
                 await self._claim_named(named)
-            if everything or time.monotonic() >= self._look_at:
+            if everything:
                 return await self._claim_of_all()
             if in_order:
                 await self._claim_in_order()
@@ -194,7 +204,7 @@ class Courier:
             else:
                 self.bell.name(lane)
         for lane in self._lanes.calling():
-            self.bell.name(lane)
+            self.bell.call(lane)
 
     async def _until_worth_it(self) -> None:
         """Until more may be under way. In full swing, half a batch is waited for, though not for long."""
@@ -253,25 +263,30 @@ class Courier:
         self._lanes.crowd(looked.crowded)
         if looked.in_order:
             await self._claim_in_order()
+        seen_all = not looked.more
         if looked.more and len(claimed) < most:
-            claimed = claimed + await self._claim_in_turn()
+            in_turn, seen_all = await self._claim_in_turn()
+            claimed = claimed + in_turn
         again = len(claimed) >= most or (looked.more and bool(claimed))
         waits = [self._settings.sweep_s]
         if looked.next_s is not None:
             waits.append(looked.next_s)
-        if looked.left > FEW_LEFT:
+        if not seen_all:
             waits.append(WHOLE_LOOK_S)
         self._look_at = time.monotonic() + (0.0 if again else min(waits))
         return again
 
-    async def _claim_in_turn(self) -> list[Claimed]:
-        """Past a backlog that cannot be served now, endpoint by endpoint from where the last walk stopped."""
+    async def _claim_in_turn(self) -> tuple[list[Claimed], bool]:
+        """Past a backlog that cannot be served now, endpoint by endpoint from where the last walk stopped. Says whether
+        it came by all of them: those that have no room call when they have some."""
+        began = self._walked
         async with self._stores.by_keys() as tx:
-            walked = await walk_lanes(tx, self._walked)
-        self._walked = walked[-1] if walked else NO_LANE
+            walked = await walk_lanes(tx, began)
+        self._walked = walked[-1] if len(walked) == MOST_LANES else NO_LANE
         room = self._lanes.room_of(walked)
         lanes = [lane for lane in walked if str(lane[2]) in room]
-        return await self._claim_from(lanes, room) if lanes and self._most else []
+        claimed = await self._claim_from(lanes, room) if lanes and self._most else []
+        return claimed, began == self._walked == NO_LANE
 
     async def _claim_in_order(self) -> None:
         async with self._stores.by_keys() as tx:
@@ -438,7 +453,7 @@ class Courier:
         if self._settings.delivery_concurrency - self._in_flight >= self._room_wanted:
             self._freed.set()
         if lane.calls:
-            self.bell.name(lane.endpoint)
+            self.bell.call(lane.endpoint)
 
     def _look_when_due(self, ended: Sequence[Ended]) -> None:
         """Once a result is written, what failed is due again after its delay, and what waits behind it in an order may
@@ -556,7 +571,7 @@ class Courier:
     def _after_writing(self, sent: Sequence[Ended], unsent: Sequence[Claimed]) -> None:
         count_ended(one.completed.error or "delivered" for one in sent)
         for lane in self._lanes.reopen(one.completed.delivery for one in sent):
-            self.bell.name(lane)
+            self.bell.call(lane)
         self._look_when_due(sent)
         if unsent:
             self.bell.set()

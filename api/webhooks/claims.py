@@ -321,13 +321,12 @@ candidate AS (
 class Looked(NamedTuple):
     """What the deliveries that have waited longest look like.
 
-    `more` says that more were due than were looked at, `left` how many of those looked at stay due, and `crowded` whose
-    they are, of the endpoints that are not blocked. `in_order` says that something waits in an order, and `next_s` how
-    long after the look the next delivery becomes due or an endpoint is no longer blocked; None when nothing is to come.
+    `more` says that more were due than were looked at, and `crowded` which endpoints had more of them than room, of those
+    that are not blocked. `in_order` says that something waits in an order, and `next_s` how long after the look the next
+    delivery becomes due or an endpoint is no longer blocked; None when nothing is to come.
     """
 
     more: bool
-    left: int
     crowded: frozenset[UUID]
     in_order: bool
     next_s: float | None
@@ -340,7 +339,6 @@ async def claim_due(tx: Transaction, most: int, lease_s: float, room: Room) -> t
     claimed, looked = _claimed(rows), rows[0]
     return claimed, Looked(
         more=looked["seen"] == seen,
-        left=looked["seen"] - len(claimed),
         crowded=frozenset(looked["crowded"]),
         in_order=looked["in_order"],
         next_s=looked["next_s"],

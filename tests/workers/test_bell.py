@@ -92,3 +92,13 @@ def test_what_was_taken_is_not_rung_again(ring: Callable[[Bell], None]) -> None:
     bell.take()
     assert not bell.is_set()
     assert bell.take() == ([], False, False)
+
+
+def test_a_look_at_everything_serves_who_called_for_room_and_news_is_looked_at_first_all_the_same() -> None:
+    bell = Bell()
+    bell.call((UUID(int=1), True, UUID(int=3)))
+    bell.name(ELSEWHERE)
+    assert bell.take(everything=True) == ([ELSEWHERE], False, True)
+    bell.call((UUID(int=1), True, UUID(int=3)))
+    bell.name(ELSEWHERE)
+    assert bell.take() == ([ELSEWHERE, (UUID(int=1), True, UUID(int=3))], False, False)
