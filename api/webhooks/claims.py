@@ -321,9 +321,9 @@ candidate AS (
 class Looked(NamedTuple):
     """What the deliveries that have waited longest look like.
 
-    `more` says that more were due than were looked at, and `crowded` which endpoints had more of them than room, of those
-    that are not blocked. `in_order` says that something waits in an order, and `next_s` how long after the look the next
-    delivery becomes due or an endpoint is no longer blocked; None when nothing is to come.
+    `more` says that more were due than were looked at, and `crowded` which endpoints had more of them than room, of
+    those that are not blocked. `in_order` says that something waits in an order, and `next_s` how long after the look
+    the next delivery becomes due or an endpoint is no longer blocked; None when nothing is to come.
     """
 
     more: bool
