@@ -32,7 +32,6 @@ from api.webhooks.claims import (
     NO_LANE,
     Claimed,
     Lane,
-    Room,
     claim_due,
     claim_from,
     claim_ordered,
@@ -226,27 +225,31 @@ class Courier:
 
     async def _claim_named(self, named: Sequence[Lane]) -> None:
         """From these endpoints, as far as they have room."""
-        room = self._lanes.room_of(named)
-        lanes = [lane for lane in named if str(lane[2]) in room]
-        if not lanes or self._most == 0:
-            return
-        claimed = await self._claim_from(lanes, room)
-        if len({delivery.endpoint_id for delivery in claimed}) < len(lanes):
-            # Somebody else was faster, or it is blocked and a look at everything says until when.
-            self._look_at = min(self._look_at, time.monotonic() + WHOLE_LOOK_S)
+        lanes, most = self._lanes.with_room(named), self._most
+        claimed = await self._claim_from(lanes, most)
+        given = {delivery.endpoint_id for delivery in claimed}
+        for lane in lanes:
+            if lane[2] in given:
+                continue
+            if len(claimed) >= most:
+                self.bell.name(lane)
+            else:
+                # Somebody else was faster, or it is blocked and a look at everything says until when.
+                self._look_at = min(self._look_at, time.monotonic() + WHOLE_LOOK_S)
 
-    async def _claim_from(self, lanes: Sequence[Lane], room: Room) -> list[Claimed]:
+    async def _claim_from(self, lanes: Sequence[Lane], most: int) -> list[Claimed]:
         """Those that gave all that they could may have more."""
-        most = self._most
+        if not lanes or most < 1:
+            return []
         for lane in lanes:
             self._lanes.relieve(lane)
         async with self._stores.by_keys() as tx:
-            claimed = await claim_from(tx, lanes, most, self._lease_s, room)
+            claimed = await claim_from(tx, lanes, most, self._lease_s, self._lanes.room_of(lanes))
             await tx.commit()
         self._start(claimed)
         given = Counter(delivery.endpoint_id for delivery in claimed)
         each = share(most, len(lanes))
-        self._lanes.crowd(one for one, count in given.items() if count >= min(each, room.get(str(one), each)))
+        self._lanes.crowd(one for one, count in given.items() if count >= each or self._lanes.is_full(one))
         return claimed
 
     async def _claim_of_all(self) -> bool:
@@ -283,9 +286,7 @@ class Courier:
         async with self._stores.by_keys() as tx:
             walked = await walk_lanes(tx, began)
         self._walked = walked[-1] if len(walked) == MOST_LANES else NO_LANE
-        room = self._lanes.room_of(walked)
-        lanes = [lane for lane in walked if str(lane[2]) in room]
-        claimed = await self._claim_from(lanes, room) if lanes and self._most else []
+        claimed = await self._claim_from(self._lanes.with_room(walked), self._most)
         return claimed, began == self._walked == NO_LANE
 
     async def _claim_in_order(self) -> None:

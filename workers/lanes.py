@@ -187,18 +187,21 @@ class Lanes:
         """For the claim: what each known lane has left."""
         if len(self._lanes) > MOST_LANES:
             self._forget_idle()
-        return {str(endpoint_id): lane.left for endpoint_id, lane in self._lanes.items() if not lane.says_nothing}
+        return _room(self._lanes.values())
 
     def room_of(self, endpoints: Iterable[Endpoint]) -> Room:
-        """The same of these alone, without those that have none: they are crowded from now on."""
-        room: Room = {}
-        for endpoint in endpoints:
-            lane = self._lanes.get(endpoint[2])
-            if lane is not None and lane.left == 0:
-                self.crowd([endpoint[2]])
-            else:
-                room[str(endpoint[2])] = MOST_WAITING if lane is None else lane.left
-        return room
+        """The same of these alone."""
+        return _room(lane for endpoint in endpoints if (lane := self._lanes.get(endpoint[2])) is not None)
+
+    def with_room(self, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+        """Those of them that take any. The others are crowded from now on."""
+        full = {endpoint[2] for endpoint in endpoints if self.is_full(endpoint[2])}
+        self.crowd(full)
+        return [endpoint for endpoint in endpoints if endpoint[2] not in full]
+
+    def is_full(self, endpoint_id: UUID) -> bool:
+        lane = self._lanes.get(endpoint_id)
+        return lane is not None and lane.left == 0
 
     def crowd(self, endpoint_ids: Iterable[UUID]) -> None:
         """For these more is due, or may be, than they have room for."""
@@ -242,6 +245,10 @@ class Lanes:
 
     def _forget_idle(self) -> None:
         self._lanes = {endpoint_id: lane for endpoint_id, lane in self._lanes.items() if not lane.idle}
+
+
+def _room(lanes: Iterable[Lane]) -> Room:
+    return {str(lane.endpoint[2]): lane.left for lane in lanes if not lane.says_nothing}
 
 
 def _most_tokens(rate_per_s: int) -> float:

@@ -3,7 +3,7 @@
 import asyncio
 
 from api.webhooks.claims import NO_LANE
-from workers.lanes import Lane
+from workers.lanes import Lane, Lanes
 
 
 async def entered(lane: Lane, count: int) -> list[asyncio.Task[None]]:
@@ -59,3 +59,9 @@ async def test_who_gives_up_waiting_takes_no_place() -> None:
     lane.leave()
     assert lane.left == 1
     await let_go(tasks)
+
+
+def test_of_an_endpoint_that_nobody_knows_its_own_limit_is_asked() -> None:
+    lanes = Lanes()
+    assert lanes.with_room([NO_LANE]) == [NO_LANE]
+    assert lanes.room_of([NO_LANE]) == lanes.room() == {}
