@@ -135,7 +135,7 @@ class Lane:
     def idle(self) -> bool:
         """Whether nothing would be lost by forgetting it."""
         spent = self.rate_per_s is not None and self._refilled() < _most_tokens(self.rate_per_s)
-        return not (self.taken or self.unwritten or spent)
+        return not (self.taken or self.unwritten or self.crowded or spent)
 
     def give_back(self, latency_s: float | None) -> None:
         self.taken -= 1
