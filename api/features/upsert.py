@@ -68,6 +68,9 @@ async def upsert(
         # What is told is many rows of one statement, each of which asks for its endpoint: with a plan that is kept.
         await tx.run(_AS_USUAL)
     await _tell(tx, items, outcomes)
+    if len(items) > 1:
+        # Whoever writes so many may write more of them, and what goes with them.
+        await tx.run(_BY_KEYS)
     return [outcomes[place] for place in range(len(items))]
 
 

@@ -16,12 +16,14 @@ class Once(Generic[T]):
     async def ask(self, name: Hashable, question: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Raises what the question raises, to everyone who waits for it."""
         task = self._asked.get(name)
-        if task is None:
+        # One that has ended says what was so before this question: who goes on asking would get it for ever.
+        if task is None or task.done():
             task = self._asked[name] = asyncio.create_task(question())
             task.add_done_callback(lambda done: self._answered(name, done))
         return await asyncio.shield(task)
 
     def _answered(self, name: Hashable, task: "asyncio.Task[T]") -> None:
-        del self._asked[name]
+        if self._asked.get(name) is task:
+            del self._asked[name]
         if not task.cancelled():
             task.exception()  # whoever asked may be gone: then nobody else looks at it

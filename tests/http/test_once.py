@@ -66,3 +66,16 @@ async def test_a_failure_is_everybodys_and_nobodys_where_all_have_left() -> None
     alone.go.set()
     await asyncio.sleep(0.01)  # a warning of an exception that nobody looked at would fail this test
     assert alone.times == 1
+
+
+async def test_who_asks_again_at_once_gets_a_new_answer() -> None:
+    once, question = Once[int](), Question()
+    question.go.set()
+
+    async def until(wanted: int) -> int:
+        for _ in range(100):
+            if (answer := await once.ask("name", question)) >= wanted:
+                return answer
+        raise AssertionError("the same answer again and again")
+
+    assert await asyncio.gather(*(until(3) for _ in range(5))) == [3] * 5
