@@ -14,7 +14,7 @@ from api.problems import Problem
 from api.stores import Prepared, Stores, Transaction
 from api.webhooks.claims import NO_LANE, Lane
 from api.webhooks.deliveries import hold, resume_some
-from api.webhooks.outbox import BELL_CHANNEL
+from api.webhooks.outbox import RING
 
 log = structlog.get_logger()
 
@@ -25,7 +25,6 @@ MOST_LANES = 256
 YOUNG_S = 60.0
 
 _ALONE = Prepared(text("SELECT pg_try_advisory_xact_lock(hashtextextended('roadbed holding', 0))"))
-_RING = Prepared(text(f"SELECT pg_notify('{BELL_CHANNEL}', '')"))
 _AFTER = """(workspace_id, livemode, {}) > (CAST(:workspace AS uuid), CAST(:mode AS boolean), CAST(:after AS uuid))"""
 # From endpoint to endpoint of those that have something held, by one look at the index for each.
 _HELD = Prepared(
@@ -111,7 +110,7 @@ class Holder:
                     break
                 if enabled:
                     step = await resume_some(tx, lane, most=STEP)
-                    await tx.run(_RING)
+                    await tx.run(RING)
                 else:
                     step = await hold(tx, lane, most=STEP, older_than_s=YOUNG_S)
                 await tx.commit()

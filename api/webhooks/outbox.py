@@ -17,6 +17,8 @@ BELL_CHANNEL = "roadbed_due"
 MOST_NAMED = 16
 IN_ORDER = "in_order"
 _BELL = {"channel": BELL_CHANNEL, "named": MOST_NAMED, "in_order": IN_ORDER}
+# For whoever makes deliveries due in another way than by an event: it names nobody.
+RING = Prepared(text(f"SELECT pg_notify('{BELL_CHANNEL}', '')"))
 # Every snapshot begins with its resource's id: what an endpoint that wants order within an entity goes by.
 _SUBJECT = re.compile(r'\{"id"\s*:\s*"([a-z]+_[0-9a-z]{26})"')
 _KEPT_WHEN_THIN = ("id", "object", "version", "changed")

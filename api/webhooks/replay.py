@@ -18,7 +18,7 @@ from api.operations.start import Kind, Moved, Work, start
 from api.problems import NotFound, invalid_field
 from api.stores import Prepared, Transaction
 from api.webhooks.catalogue import every_type, unknown_patterns
-from api.webhooks.outbox import BELL_CHANNEL
+from api.webhooks.outbox import RING
 from api.webhooks.replay_schemas import RedeliverMany, ReplayRequest
 
 COUNTED_A_STEP = 5_000
@@ -44,7 +44,6 @@ SHARE_EXPUNGE = Prepared(
 _ENDPOINT = Prepared(
     text("SELECT id FROM endpoints WHERE workspace_id = :workspace_id AND livemode = :livemode AND id = :endpoint_id")
 )
-_RING = Prepared(text(f"SELECT pg_notify('{BELL_CHANNEL}', '')"))
 
 # The deliveries that `wanted` names are made due again, spread over time by the rate.
 _AGAIN = """
@@ -218,7 +217,7 @@ def _counted(work: Work, state: dict[str, Any], tally: Any, most: int) -> Moved:
 
 async def _sent(tx: Transaction, work: Work, state: dict[str, Any], tally: Any, most: int) -> Moved:
     if tally["wanted"]:
-        await tx.run(_RING)
+        await tx.run(RING)
         tx.ring_on_commit()
     done = work.done + tally["wanted"]
     finished = _is_last(tally, SCANNED_TO_SEND, most)

@@ -1,7 +1,6 @@
 """The console's files: each is served under a policy that lets nothing in, and calls only what the contract has."""
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
@@ -32,14 +31,6 @@ class Served:
 
     page: httpx.Response
     files: dict[str, httpx.Response]
-
-
-@pytest.fixture(scope="session")
-async def caller(application: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that writes nothing, so that no table has to be emptied after it."""
-    transport = httpx.ASGITransport(application)
-    async with httpx.AsyncClient(transport=transport, base_url="http://roadbed.test") as client:
-        yield client
 
 
 @pytest.fixture(scope="session")

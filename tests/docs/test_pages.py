@@ -3,7 +3,6 @@
 import json
 import re
 import tomllib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -56,14 +55,6 @@ class Site:
 
     answers: dict[str, httpx.Response]
     links: dict[str, Links]
-
-
-@pytest.fixture(scope="session")
-async def caller(application: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that writes nothing, so that no table has to be emptied after it."""
-    transport = httpx.ASGITransport(application)
-    async with httpx.AsyncClient(transport=transport, base_url="http://roadbed.test") as client:
-        yield client
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { badge, choice, facts, field, h, id, moment, number, percent, put, table, words } from "./dom.js";
-import { pages } from "./lists.js";
+import { finding, pages } from "./lists.js";
 import { fill, form } from "./problems.js";
 import { bar } from "./roadmap.js";
 
@@ -12,24 +12,7 @@ export function decisions({ main, signal }) {
   const search = h("input", { type: "search", autocomplete: "off", maxlength: "200" });
   const status = choice(["", "draft", "recorded"]);
   const kind = choice(["", ...KINDS]);
-  const filters = h(
-    "form",
-    {
-      role: "search",
-      class: "filters",
-      on: {
-        submit: (event) => {
-          event.preventDefault();
-          list.reload();
-        },
-      },
-    },
-    field("Search", search),
-    field("Status", status),
-    field("Kind", kind),
-    h("button", { type: "submit" }, "Find"),
-  );
-  for (const control of [status, kind]) control.addEventListener("change", () => list.reload());
+  const filters = finding({ Search: search, Status: status, Kind: kind }, () => list.reload());
   const list = pages(
     "Decisions",
     COLUMNS,

@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { choice, facts, field, h, id, moment, number, put, svg, words } from "./dom.js";
-import { pages } from "./lists.js";
+import { finding, pages } from "./lists.js";
 import { fill, form } from "./problems.js";
 
 const STATUSES = ["idea", "candidate", "planned", "in_progress", "shipped", "dropped"];
@@ -18,24 +18,7 @@ export function features({ main, signal }) {
   const search = h("input", { type: "search", autocomplete: "off", maxlength: "200" });
   const status = choice(["", ...STATUSES]);
   const bucket = choice(["", ...BUCKETS]);
-  const filters = h(
-    "form",
-    {
-      role: "search",
-      class: "filters",
-      on: {
-        submit: (event) => {
-          event.preventDefault();
-          list.reload();
-        },
-      },
-    },
-    field("Search", search),
-    field("Status", status),
-    field("Bucket", bucket),
-    h("button", { type: "submit" }, "Find"),
-  );
-  for (const control of [status, bucket]) control.addEventListener("change", () => list.reload());
+  const filters = finding({ Search: search, Status: status, Bucket: bucket }, () => list.reload());
   put(main, h("h1", {}, "Features"), creation(signal), filters);
   const list = pages(
     "Features",

@@ -1,9 +1,31 @@
 // Lists by pages, each bounded.
 
-import { button, h, put, say, table } from "./dom.js";
+import { button, field, h, put, say, table } from "./dom.js";
 import { fill } from "./problems.js";
 
 const PAGES = 500;
+
+/** The form above a list: a control by its label. `find()` starts the list again, at once when a choice was changed. */
+export function finding(controls, find) {
+  for (const control of Object.values(controls)) {
+    if (control instanceof HTMLSelectElement) control.addEventListener("change", find);
+  }
+  return h(
+    "form",
+    {
+      role: "search",
+      class: "filters",
+      on: {
+        submit: (event) => {
+          event.preventDefault();
+          find();
+        },
+      },
+    },
+    ...Object.entries(controls).map(([label, control]) => field(label, control)),
+    h("button", { type: "submit" }, "Find"),
+  );
+}
 
 /** A list of the API, page by page. `load(cursor)` gives a page. Call `reload()` of what is given to start again. */
 export function pages(caption, columns, load, { signal, empty, decorate }) {
